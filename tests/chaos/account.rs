@@ -64,12 +64,11 @@ impl Story {
     /// The times, in seconds from the start, in which frames of a camera may be lost.
     pub fn disturbed(&self, camera: usize) -> Vec<(f64, f64)> {
         let of_faults = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind.stops_frames());
-        let late = (0..).zip(&self.shown).filter(|(number, at)| **at - f64::from(*number) / f64::from(RATE) > BUSY);
         let ends = self.cameras[camera].program.ends.iter();
         [(0.0, STARTS)]
             .into_iter()
             .chain(of_faults.map(span))
-            .chain(late.map(|(_, at)| (at - 2.0, at + 3.0)))
+            .chain(self.late())
             .chain(ends.map(|end| (end.at - 1.0, end.at + RESTARTS + SETTLES)))
             .collect()
     }
@@ -81,12 +80,29 @@ impl Story {
         faults.map(|fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + REDATES)).collect()
     }
 
+    /// Those in which frames were shown late, and perhaps two at once.
+    pub fn late(&self) -> impl Iterator<Item = (f64, f64)> {
+        let late = (0..).zip(&self.shown).filter(|(number, at)| **at - f64::from(*number) / f64::from(RATE) > BUSY);
+        late.map(|(_, at)| (at - 2.0, at + 3.0))
+    }
+
+    /// Those in which a decoder may show parts of earlier frames, because packets are missing, until the second key frame after it, or may
+    /// give frames that were shown at once other times.
+    pub fn damaged(&self, camera: usize) -> Vec<(f64, f64)> {
+        let of_camera = |fault: &&Fault| fault.target == Target::Camera(camera) && fault.kind == Kind::Damage;
+        let faults = self.faults.iter().filter(of_camera);
+        let spans = faults.map(|fault| (fault.at.as_secs_f64() - 0.5, fault.end().as_secs_f64() + CRASH_LOSES));
+        spans.chain(self.late()).collect()
+    }
+
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
         let full = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::DiskFull);
         let crashes = self.cameras[camera].program.ends.iter().filter(|end| end.asked != Some(Signal::TERM)).map(|end| end.at);
         let lost = crashes.chain(full.clone().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
-        self.disturbed(camera).into_iter().chain(full.map(span)).chain(lost).collect()
+        // The camera's own picture is recorded from a key frame on, after the encoded one.
+        let hides = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::Hide);
+        self.disturbed(camera).into_iter().chain(full.chain(hides).map(span)).chain(lost).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use async_nats::jetstream::{self, stream};
 use test_support::broker::{Folder, Mosquitto, Subscriber, free_port, start_server, wait};
@@ -53,6 +53,18 @@ impl Mqtt {
     /// What was published, in the order of its arrival.
     pub fn messages(&self) -> Messages {
         self.subscriber.received.all()
+    }
+
+    /// What was published to a topic.
+    pub fn payloads(&self, topic: &str) -> Vec<String> {
+        self.subscriber.received.of(topic)
+    }
+
+    /// Publishes, if the broker is there.
+    pub fn publish(&self, topic: &str, payload: &str) {
+        let mut command = Command::new("mosquitto_pub");
+        command.args(["-p", &self.port().to_string(), "-q", "1", "-t", topic, "-m", payload]).stderr(Stdio::null());
+        std::thread::spawn(move || command.status());
     }
 }
 
@@ -112,7 +124,7 @@ impl Nats {
             let stream = context.get_stream("emotion").await.expect("a stream");
             let state = stream.get_info().await.expect("its state").state;
             let mut messages = Vec::new();
-            for sequence in state.first_sequence..=state.last_sequence {
+            for sequence in state.first_sequence.max(1)..=state.last_sequence {
                 let message = stream.get_raw_message(sequence).await.expect("a message");
                 messages.push((message.subject.replace('.', "/"), String::from_utf8_lossy(&message.payload).into_owned()));
             }

@@ -21,6 +21,7 @@ mod recordings;
 mod scan;
 mod schedule;
 mod site;
+mod viewer;
 mod watched;
 
 use std::time::Duration;
@@ -45,7 +46,11 @@ fn chaos() {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
     let cameras = variable("CAMERAS", 8).clamp(1, 8) as usize;
-    let faults = if variable("CALM", 0) > 0 { Vec::new() } else { schedule::faults(seed, length, cameras) };
+    let faults = if variable("CALM", 0) > 0 {
+        Vec::new()
+    } else {
+        schedule::faults(seed, length, cameras, &std::env::var("ONLY").unwrap_or_default())
+    };
     println!("chaos: seed {seed}, {} s, {cameras} cameras, {} faults, {}", length.as_secs(), faults.len(), folder.display());
     let story = site::run(&folder, length, cameras, faults);
     let mut accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();

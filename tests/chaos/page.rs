@@ -25,7 +25,7 @@ pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
     });
     let result = json!({
         "seed": seed, "seconds": story.length, "cameras": story.cameras.len(), "left_out": story.left_out,
-        "frames": story.shown.len() * story.cameras.len(), "messages": story.messages.len(),
+        "frames": story.shown.len() * story.cameras.len(), "late": story.late().count(), "messages": story.messages.len(),
         "faults": faults.collect::<Vec<_>>(), "programs": programs, "accounts": accounts.iter().map(account).collect::<Vec<_>>(),
     });
     fs::write(folder.join("result.json"), format!("{result:#}\n")).expect("a file");

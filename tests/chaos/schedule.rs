@@ -51,6 +51,8 @@ pub enum Kind {
     /// The clock of the program is an hour ahead or behind.
     ClockAhead,
     ClockBehind,
+    /// A command switches on that faces are hidden, and off at the end.
+    Hide,
     /// The broker ends, and starts at the end with or without what it has stored.
     Restart,
     Wipe,
@@ -58,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// Those of a camera, its program and its network, and the longest time in seconds.
-    const OF_CAMERAS: [(Self, u64); 17] = [
+    const OF_CAMERAS: [(Self, u64); 18] = [
         (Self::Kill, 1),
         (Self::Kill, 1),
         (Self::Terminate, 1),
@@ -76,6 +78,7 @@ impl Kind {
         (Self::DiskFull, 20),
         (Self::ClockAhead, 30),
         (Self::ClockBehind, 30),
+        (Self::Hide, 30),
     ];
     const OF_NETWORKS: [(Self, u64); 2] = [(Self::BrokerLoseUp, 30), (Self::BrokerLoseDown, 30)];
     const OF_BROKERS: [(Self, u64); 2] = [(Self::Restart, 20), (Self::Wipe, 15)];
@@ -123,8 +126,8 @@ impl Random {
     }
 }
 
-/// The faults of a run of this length, in order.
-pub fn faults(seed: u64, length: Duration, cameras: usize) -> Vec<Fault> {
+/// The faults of a run of this length, in order; of the kinds whose names `only` has, or of all if it is empty.
+pub fn faults(seed: u64, length: Duration, cameras: usize, only: &str) -> Vec<Fault> {
     let (mut random, mut faults) = (Random(seed), Vec::<Fault>::new());
     let last = length.saturating_sub(CALM_END);
     // Each camera has a fault about every half a minute, so that there are calm times too.
@@ -139,6 +142,10 @@ pub fn faults(seed: u64, length: Duration, cameras: usize) -> Vec<Fault> {
             _ => (random.choice(&[Target::Mqtt, Target::Nats]), &Kind::OF_BROKERS[..]),
         };
         let (kind, longest) = random.choice(kinds);
+        if !only.is_empty() && !only.split(',').any(|name| name == format!("{kind:?}")) {
+            at += Duration::from_millis(1);
+            continue;
+        }
         let length = Duration::from_millis(1000 + random.below(longest * 1000 - 999)).min(last - at);
         let fault = Fault { at, length, target, kind };
         // Another restart of a broker is one of the same kind.
@@ -154,13 +161,14 @@ pub fn faults(seed: u64, length: Duration, cameras: usize) -> Vec<Fault> {
 #[test]
 fn a_seed_says_what_happens_and_leaves_time_to_recover() {
     let length = Duration::from_secs(1200);
-    let (faults, again, other) = (faults(1, length, 8), faults(1, length, 8), faults(2, length, 8));
+    let (faults, again, other) = (faults(1, length, 8, ""), faults(1, length, 8, ""), faults(2, length, 8, ""));
     assert_eq!(faults, again);
     assert_ne!(faults, other);
     assert!(faults.len() > 200 && faults.is_sorted_by_key(|fault| fault.at), "{}", faults.len());
     assert!(faults.iter().all(|fault| fault.at >= CALM_START && fault.end() <= length - CALM_END));
     let overlapping = faults.windows(2).filter(|pair| pair[0].end() > pair[1].at).count();
     assert!(overlapping * 3 > faults.len(), "{overlapping} of {}", faults.len());
+    assert!(self::faults(1, length, 8, "Kill").iter().all(|fault| fault.kind == Kind::Kill));
     let kinds = Kind::OF_CAMERAS.iter().chain(&Kind::OF_NETWORKS).chain(&Kind::OF_BROKERS).chain(&Kind::OF_DASHBOARDS);
     for (kind, _) in kinds {
         assert!(faults.iter().any(|fault| fault.kind == *kind), "{kind:?} never happens in 20 minutes");

@@ -12,6 +12,7 @@ use test_support::broker::free_port;
 use crate::account::{Account, Story};
 use crate::brokers::{Mqtt, Nats};
 use crate::cameras::Cameras;
+use crate::messages::OFFLINE;
 use crate::programs::Program;
 use crate::proxy::Link;
 use crate::scan;
@@ -21,6 +22,8 @@ use crate::watched::{Watched, disturb, program};
 const NAMES: [&str; 8] = ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn"];
 /// Before the end, cameras send nothing for this long, so that everything is counted.
 const SILENCE: Duration = Duration::from_secs(4);
+/// Time between two looks at what cameras publish of their switches.
+const LOOK: Duration = Duration::from_millis(200);
 /// The longest time that a program may take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -77,11 +80,11 @@ impl Site {
         let mut steps: Vec<_> = steps.collect();
         steps.sort_by_key(|(at, ..)| *at);
         let (mut steps, mut is_silent) = (steps.into_iter().peekable(), false);
-        let mut scan = None;
+        let (mut scan, mut look_at) = (None, LOOK);
         while start.elapsed() < length {
             while let Some((at, fault, is_on)) = steps.next_if(|(at, ..)| *at <= start.elapsed()) {
                 println!("chaos: {:6.1} {} {:?} {:?}", at.as_secs_f64(), if is_on { "begins" } else { "ends  " }, fault.kind, fault.target);
-                self.apply(fault, is_on);
+                self.apply(fault, is_on, start.elapsed().as_secs_f64());
             }
             if !is_silent && start.elapsed() + SILENCE >= length {
                 is_silent = true;
@@ -90,6 +93,10 @@ impl Site {
             if start.elapsed() * 2 > length && scan.is_none() {
                 scan = Some(scan::begin(folder, &self.watched[0].recordings, faults.len() as u64));
                 self.upgrade();
+            }
+            if start.elapsed() >= look_at {
+                look_at = start.elapsed() + LOOK;
+                self.watched.iter_mut().for_each(|camera| camera.note_hiding(look_at.as_secs_f64(), &self.mqtt));
             }
             self.watched.iter_mut().map(|camera| &mut camera.program).chain([&mut self.dashboard]).for_each(|program| {
                 program.keep(true);
@@ -105,7 +112,7 @@ impl Site {
         self.watched.iter_mut().for_each(|camera| camera.program.command[0].clone_from(&later));
     }
 
-    fn apply(&mut self, fault: &Fault, is_on: bool) {
+    fn apply(&mut self, fault: &Fault, is_on: bool, now: f64) {
         match (fault.target, fault.kind) {
             (Target::Mqtt, kind) => {
                 let clients = self.clients(true);
@@ -116,6 +123,7 @@ impl Site {
                 if is_on { self.nats.stop(&clients, kind != Kind::Wipe) } else { self.nats.resume(&clients) }
             }
             (Target::Dashboard, kind) => disturb(kind, is_on, &mut self.dashboard, &self.dashboard_link),
+            (Target::Camera(index), Kind::Hide) if is_mqtt(index) => self.watched[index].hide(is_on, now, &self.mqtt),
             (Target::Camera(index), kind) => {
                 self.cameras.misbehave(index, kind, is_on);
                 self.watched[index].disturb(kind, is_on);
@@ -161,7 +169,7 @@ fn dashboard(folder: &Path, broker: u16, start: Instant) -> Program {
     let (configuration, port) = (home.join("wall.toml"), free_port());
     let text = format!(
         "sources = [\"mqtt://127.0.0.1:{broker}/emotion/+\"]\n[[alerts]]\nname = \"face\"\nwhen = \"faces > 0.5\"\n\
-         [[alerts]]\nwhen = \"offline\"\nfor = 5\n"
+         [[alerts]]\nwhen = \"offline\"\nfor = {OFFLINE}\n"
     );
     fs::write(&configuration, text).expect("a file");
     let data = home.join("data");

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use test_support::broker::free_port;
 
+use crate::brokers::Mqtt;
 use crate::programs::Program;
 use crate::proxy::Link;
 use crate::schedule::Kind;
+use crate::viewer::Viewer;
 
 /// Seconds of a recording.
 const RECORDING_S: u32 = 20;
@@ -28,11 +30,17 @@ pub struct Watched {
     pub recordings: PathBuf,
     pub spool: Option<PathBuf>,
     pub is_blurred: bool,
+    /// From when to when it has said that it hides faces, in seconds from the start.
+    pub hides: Vec<(f64, f64)>,
+    /// How many states it had published when it was told to hide faces; `None` if it has said that it does, or is not told to.
+    asked: Option<usize>,
     pub program: Program,
     /// The networks to its camera and to its broker.
     source: Link,
     pub broker: Link,
     pub disk: Option<Disk>,
+    /// Plays what it serves.
+    pub viewer: Option<Viewer>,
     /// A file that says how far the program's clock is ahead.
     pub clock: Option<PathBuf>,
 }
@@ -48,15 +56,20 @@ impl Watched {
         let (spool, is_blurred) = ((index % 3 != 2).then(|| home.join("spool")), index % 4 == 3);
         let recorded = disk.as_ref().map_or(&home, |disk| &disk.0).join("days");
         let (metrics, [source, broker]) = (free_port(), links);
+        let switches = (protocol == "mqtt").then(|| format!("switches-file = \"{}\"\n", home.join("switches").display()));
+        let served = index.is_multiple_of(4).then(free_port);
+        let rtsp = served.map(|port| format!("[rtsp]\nlisten = \"127.0.0.1:{port}\"\n"));
         let spooled = spool.iter().map(|spool| format!("spool-location = \"{}\"\n", spool.display())).collect::<String>();
         let text = format!(
             "source = \"rtsp://127.0.0.1:{}/{index}\"\nname = \"{name}\"\n{}[files]\nfolder = \"{}\"\nseconds = {RECORDING_S}\n\
              [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n[publish]\nlocation = \"{protocol}://127.0.0.1:{}/emotion/{name}\"\n\
-             schemas = [\"events\", \"summary\"]\n{spooled}",
+             schemas = [\"events\", \"summary\"]\n{spooled}{}{}",
             source.port,
             if is_blurred { "blur = \"pixelate\"\n" } else { "" },
             recorded.display(),
             broker.port,
+            switches.unwrap_or_default(),
+            rtsp.unwrap_or_default(),
         );
         let (configuration, clock) = (home.join("camera.toml"), home.join("clock"));
         fs::write(&configuration, text).expect("a file");
@@ -65,7 +78,9 @@ impl Watched {
         let mut program = Program::new(name, command.into(), metrics, home.join("log"), start);
         program.variables.extend(variables.iter().flatten().cloned());
         let clock = variables.map(|_| clock);
-        Self { name: name.into(), recordings: home.join("days"), spool, is_blurred, program, source, broker, disk, clock }
+        let viewer = served.map(|port| Viewer::start(format!("rtsp://127.0.0.1:{port}/faces"), start));
+        let (hides, asked, name, recordings) = (Vec::new(), None, name.to_owned(), home.join("days"));
+        Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, viewer, clock }
     }
 
     /// Begins or ends a fault of the program, its networks, its disk or its clock.
@@ -79,6 +94,23 @@ impl Watched {
             Kind::ClockAhead => self.set_clock(if is_on { "+3600" } else { "+0" }),
             Kind::ClockBehind => self.set_clock(if is_on { "-3600" } else { "+0" }),
             _ => disturb(kind, is_on, &mut self.program, &self.broker),
+        }
+    }
+
+    /// Tells the program to hide faces or not, at `now`.
+    pub fn hide(&mut self, is_on: bool, now: f64, mqtt: &Mqtt) {
+        self.asked = is_on.then(|| mqtt.payloads(&format!("emotion/{}/state", self.name)).len());
+        self.hides.iter_mut().filter(|(_, to)| to.is_infinite() && !is_on).for_each(|(_, to)| *to = now);
+        mqtt.publish(&format!("emotion/{}/set", self.name), &format!("{{\"blur\": {is_on}}}"));
+    }
+
+    /// Notes when the program has said that it hides faces.
+    pub fn note_hiding(&mut self, now: f64, mqtt: &Mqtt) {
+        let Some(asked) = self.asked else { return };
+        let states = mqtt.payloads(&format!("emotion/{}/state", self.name));
+        if states[asked.min(states.len())..].last().is_some_and(|state| state.contains("\"blur\":true")) {
+            self.asked = None;
+            self.hides.push((now, f64::INFINITY));
         }
     }
 

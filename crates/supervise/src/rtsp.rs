@@ -77,11 +77,16 @@ fn limit_waiting(jitter_buffer: &gst::Element) -> Option<()> {
     // How many packets wait, and the number of the last one that came in.
     let waiting = Arc::new(Mutex::new((0_u32, None)));
     let left = waiting.clone();
-    jitter_buffer.static_pad("src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+    let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    jitter_buffer.static_pad("src")?.add_probe(mask, move |_, info| {
+        let list = info.buffer_list();
+        let number = match list {
+            Some(list) => list.get(list.len().saturating_sub(1)).and_then(sequence_number),
+            None => info.buffer().and_then(|packet| sequence_number(packet)),
+        };
         let (count, last) = &mut *left.lock();
-        let is_last = info.buffer().and_then(|packet| sequence_number(packet)) == *last;
         // Packets that came twice or late do not leave.
-        *count = if is_last { 0 } else { count.saturating_sub(1) };
+        *count = if number == *last { 0 } else { count.saturating_sub(list.map_or(1, |list| list.len() as u32)) };
         gst::PadProbeReturn::Ok
     });
     jitter_buffer.static_pad("sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -159,6 +164,36 @@ fn unix_ns(report: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packets_that_wait_are_limited_and_later_ones_pass_again() {
+        gst::init().unwrap();
+        let line = "appsrc name=in max-bytes=0 ! queue name=buffer max-size-buffers=0 max-size-bytes=0 max-size-time=0 \
+                    ! appsink name=out sync=false max-buffers=1";
+        let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let named = |name: &str| pipeline.by_name(name).unwrap();
+        let (entry, end) = (named("in").downcast::<gst_app::AppSrc>().unwrap(), named("out").downcast::<gst_app::AppSink>().unwrap());
+        limit_waiting(&named("buffer")).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let push = |numbers: std::ops::Range<u16>| {
+            for number in numbers {
+                let packet = [&[0x80, 96][..], &number.to_be_bytes(), &[0; 8]].concat();
+                entry.push_buffer(gst::Buffer::from_mut_slice(packet)).unwrap();
+            }
+            while entry.current_level_buffers() > 0 {
+                std::thread::yield_now();
+            }
+        };
+        let pull = || sequence_number(end.pull_sample().ok()?.buffer()?);
+        push(0..4000);
+        let first: Vec<u16> = (0..MAX_WAITING).filter_map(|_| pull()).collect();
+        assert!(first.into_iter().eq(0..MAX_WAITING as u16), "none is lost before");
+        push(5000..5010);
+        entry.end_of_stream().unwrap();
+        let rest: Vec<u16> = std::iter::from_fn(pull).collect();
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert!(rest.len() < 15 && rest.ends_with(&(5000..5010).collect::<Vec<_>>()), "those of the sink and the later ones: {rest:?}");
+    }
 
     #[test]
     fn the_time_of_a_sender_report_is_read() {
