@@ -80,6 +80,8 @@ pub use emotion_core::export::{Chunk, Exporter, Format, FrameReport, FrameTime, 
 pub use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord, FrameRecord, SearchAge, UnknownReason};
 pub use meta::{read_faces, write_detections};
 
+use once_cell::sync::OnceCell;
+
 // What the modules of this crate use of the core.
 use emotion_core::{
     crops, detector, draw, error, export, expression, face_geometry, geometry, ids, image, landmarker, model, record, scores, statistics,
@@ -110,4 +112,14 @@ mod plugin {
         env!("BUILD_REL_DATE")
     );
 }
-pub use plugin::plugin_register_static;
+
+/// Registers the elements in this process. Further calls change nothing, so a program and the libraries that it uses can each make
+/// sure that the elements are there.
+///
+/// # Errors
+/// If GStreamer refuses an element, as before `gst::init`.
+pub fn plugin_register_static() -> std::result::Result<(), gst::glib::BoolError> {
+    // A second registration would free the factories to which elements that are in use still point.
+    static REGISTERED: OnceCell<()> = OnceCell::new();
+    REGISTERED.get_or_try_init(plugin::plugin_register_static).map(|&()| ())
+}

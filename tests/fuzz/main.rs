@@ -18,8 +18,6 @@ mod metadata;
 mod onnx;
 mod protobuf;
 mod records;
-// The server of the programs, which have this feature.
-#[cfg(feature = "publish")]
 mod requests;
 mod tracking;
 
@@ -69,7 +67,6 @@ fn buffers() {
     Target { name: "buffers", cases: 5_000, seeds: &[], check: buffers::check }.run();
 }
 
-#[cfg(feature = "publish")]
 #[test]
 fn requests() {
     Target { name: "requests", cases: 5_000, seeds: &[], check: requests::check }.run();

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -12,11 +12,8 @@ use gst_video::{VideoConverter, VideoFormat, VideoFrame, VideoFrameRef, VideoInf
 
 /// Starts GStreamer with the elements linked into this program.
 pub fn init() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        gst::init().expect("GStreamer starts");
-        gstemotion::plugin_register_static().expect("the elements register");
-    });
+    gst::init().expect("GStreamer starts");
+    gstemotion::plugin_register_static().expect("the elements register");
 }
 
 /// Packed RGB of `width` x `height` as a buffer of `format`.

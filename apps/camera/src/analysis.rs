@@ -8,6 +8,7 @@
 //!     pictures. ! queue ! appsink                          RTSP: pictures
 //!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! appsink     files: pictures of a camera whose video cannot be recorded as it is
 //!   faces. ! queue ! emotionexport ! appsink               files: records; RTSP: records, and once more for ONVIF metadata
+//!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! encoder ! appsink     servers, likewise
 //!   faces. ! queue ! emotionexport ! funnel ! emotionpublish     broker, an emotionexport for each schema
 //! ```
 //!
@@ -20,11 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use emotion_core::geometry::Size;
-use emotion_supervise::chain::{Chain, ChainError};
+use emotion_supervise::chain::{self, Chain, ChainError};
+use emotion_supervise::encoding::NoEncoder;
 use emotion_supervise::progress::Progress;
+use emotion_supervise::push::{PushError, Pusher};
 use emotion_supervise::recording::{Recorder, RecordingError};
 use emotion_supervise::run::reason;
-use emotion_supervise::setting::{self, Fault};
+use emotion_supervise::setting::Fault;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstemotion::meta;
@@ -32,11 +35,10 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::control::Switches;
-use crate::options::{Options, Publish};
+use crate::options::Options;
 use crate::rtsp::{Outlet, Stream};
 use crate::switched::Switched;
-use crate::value::{self, Schema};
-use crate::{homeassistant, recorded};
+use crate::{published, pushed, recorded, value};
 
 /// A queue that keeps the newest frames, of as many nanoseconds as follow.
 const NEWEST: &str = "queue leaky=downstream max-size-bytes=0 max-size-time=";
@@ -59,6 +61,8 @@ pub struct Analysis {
     publisher: Option<gst::Element>,
     /// Writes the files.
     pub recorder: Option<Arc<Recorder>>,
+    /// Sends to servers.
+    pub pusher: Option<Arc<Pusher>>,
     /// False while frames are left out.
     is_on: AtomicBool,
     switched: Switched,
@@ -76,6 +80,10 @@ pub enum AnalysisError {
     Link(#[from] gst::glib::BoolError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    #[error("--push: {0}")]
+    Push(#[from] PushError),
+    #[error(transparent)]
+    Encoder(#[from] NoEncoder),
     /// An element has another type or no such pad.
     #[error("the pipeline has no {0}")]
     Missing(&'static str),
@@ -98,7 +106,7 @@ impl Analysis {
     /// If an element is missing or does not take a setting.
     pub fn build(options: &Options, outlet: Option<&Arc<Outlet>>, progress: &Arc<Progress>) -> Result<Self, AnalysisError> {
         let settings = &options.settings;
-        let pipeline = gst::parse::launch(&line(options))?;
+        let pipeline = gst::parse::launch(&line(options)?)?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| AnalysisError::Missing("pipeline"))?;
         let element = |name: &'static str| pipeline.by_name(name).ok_or(AnalysisError::Missing(name));
         let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| AnalysisError::Missing("appsrc"))?;
@@ -112,7 +120,7 @@ impl Analysis {
                 }
             }
         }
-        let chain = Chain::new(settings.geometry, &[settings.prior.setting(), settings.baseline.setting()])?;
+        let chain = Chain::new(settings.geometry, &[chain::prior(settings.prior), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, progress);
         if let Some(outlet) = outlet {
@@ -122,16 +130,18 @@ impl Analysis {
             if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {
                 feed(element("onvif")?, Stream::Onvif, outlet)?;
             }
-            if options.files.is_none() || !options.settings.files.is_drawn() {
+            if !options.keeps_drawn() {
                 let outlet = outlet.clone();
                 skip(&pad(&element("pictures-queue")?, "sink")?, move || !outlet.is_open());
             }
         }
-        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, settings, &element, &totals_only)).transpose()?;
-        let publisher = options.publish.as_ref().map(|publish| set_up(element("publish")?, publish, options)).transpose()?;
+        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, options, &element, &totals_only)).transpose()?;
+        let pusher = pushed::pusher(options, &element)?;
+        let publisher = options.publish.as_ref().map(|publish| published::set_up(element("publish")?, publish, options)).transpose()?;
         let switched = Switched::new(&pipeline, settings, chain.detector(), totals_only);
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
-        let analysis = Self { pipeline, entry, last: Mutex::default(), publisher, recorder, is_on: AtomicBool::new(true), switched };
+        let analysis =
+            Self { pipeline, entry, last: Mutex::default(), publisher, recorder, pusher, is_on: AtomicBool::new(true), switched };
         analysis.switch(&Switches::configured(settings));
         Ok(analysis)
     }
@@ -219,7 +229,12 @@ impl Analysis {
 
     /// Sets what `switches` say.
     pub fn switch(&self, switches: &Switches) {
-        self.switched.set(switches, self.recorder.as_deref(), self.entry.current_running_time().unwrap_or_default());
+        self.switched.set(
+            switches,
+            self.recorder.as_deref(),
+            self.pusher.as_deref(),
+            self.entry.current_running_time().unwrap_or_default(),
+        );
         self.is_on.store(switches.analysis, Ordering::Relaxed);
     }
 
@@ -243,6 +258,7 @@ impl Analysis {
         let finished = self.wait_for_end(limit);
         let left = end.saturating_duration_since(Instant::now());
         let is_written = self.recorder.as_ref().is_none_or(|recorder| recorder.finish(left));
+        self.pusher.iter().for_each(|pusher| pusher.finish(end.saturating_duration_since(Instant::now())));
         finished.and(if is_written { Ok(()) } else { Err(AnalysisError::Unfinished(limit.as_secs())) })
     }
 
@@ -263,7 +279,7 @@ impl Analysis {
     }
 }
 
-fn line(options: &Options) -> String {
+fn line(options: &Options) -> Result<String, NoEncoder> {
     let max_delay = options.max_delay.as_nanos();
     // As a limit, 0 is none.
     let newest = if max_delay == 0 { format!("{NEWEST}0 max-size-buffers=1") } else { format!("{NEWEST}{max_delay} max-size-buffers=0") };
@@ -294,44 +310,22 @@ fn line(options: &Options) -> String {
         line += " ! appsink name=recorded sync=false async=false max-buffers=1 \
                  faces. ! queue ! emotionexport name=recorded-export ! appsink name=records sync=false async=false ";
     }
+    line += &pushed::branch(options, &newest)?;
     if let Some(publish) = &options.publish {
         line += "funnel name=schemas ! emotionpublish name=publish ";
         for schema in &publish.schemas {
-            line += &format!("faces. ! queue ! emotionexport {} ! schemas. ", export(*schema, publish));
+            line += &format!("faces. ! queue ! emotionexport {} ! schemas. ", published::export(*schema, publish));
         }
     }
-    line
+    Ok(line)
 }
 
 /// Scales a picture down to this size at most, with its proportions.
-fn scaled(size: value::Size) -> String {
+pub fn scaled(size: value::Size) -> String {
     format!(
         "videoconvert ! videoscale ! video/x-raw,format=I420,width=[16,{},2],height=[16,{},2],pixel-aspect-ratio=1/1",
         size.width, size.height
     )
-}
-
-/// The properties of the `emotionexport` of a schema.
-fn export(schema: Schema, publish: &Publish) -> String {
-    let (interval, hysteresis) = (publish.interval.as_nanos(), publish.hysteresis.as_nanos());
-    match schema {
-        Schema::Events => format!("format=events hysteresis={hysteresis}"),
-        Schema::Faces => format!("interval={interval}"),
-        Schema::Summary => format!("aggregate-only=true interval={interval}"),
-        Schema::DlStreamer => format!("format=dlstreamer interval={interval}"),
-    }
-}
-
-/// Sets the properties of `emotionpublish`.
-fn set_up(publisher: gst::Element, publish: &Publish, options: &Options) -> Result<gst::Element, AnalysisError> {
-    for &(property, ref text) in &publish.properties {
-        setting::set(&publisher, property, text).map_err(|fault| AnalysisError::Property { property, fault })?;
-    }
-    if let Some(prefix) = &publish.homeassistant {
-        publisher.set_property("retained-messages", homeassistant::messages(prefix, options, publish));
-    }
-    publisher.set_property("drain-timeout", u64::try_from(publish.drain_timeout.as_nanos()).unwrap_or(u64::MAX));
-    Ok(publisher)
 }
 
 /// The running time of a frame in the pipeline that it comes from.
@@ -391,17 +385,14 @@ pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'sta
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Once;
-
     use super::*;
     use crate::settings::Settings;
 
     fn build(line: &str) -> Result<Analysis, AnalysisError> {
-        // Elements of another thread would lose their factories in a second registration.
-        static REGISTERED: Once = Once::new();
-        REGISTERED.call_once(|| gst::init().map(|()| gstemotion::plugin_register_static().unwrap()).unwrap());
+        gst::init().unwrap();
+        gstemotion::plugin_register_static().unwrap();
         let words = ["emotion-camera", "/dev/video0"].into_iter().chain(line.split_whitespace());
-        let options = Options::new(Settings::read(words.map(Into::into)).unwrap(), |_| None).unwrap();
+        let options = Options::new(Settings::read_one(words.map(Into::into)).unwrap(), |_| None).unwrap();
         Analysis::build(&options, options.rtsp.as_ref().map(|_| Arc::default()).as_ref(), &Arc::default())
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::analysis::Analysis;
+use crate::camera::{Camera, Failure};
 use crate::options::Options;
 use crate::settings::Settings;
 use crate::value::BlurFaces;
@@ -83,16 +83,17 @@ fn file(options: &Options) -> Option<PathBuf> {
     options.publish.as_ref()?.switches_file.clone()
 }
 
-/// Takes commands on a thread of its own, if there is a file for the switches, which are `now`.
+/// Takes commands on a thread of its own, if there is a file for the switches.
 ///
 /// # Errors
 /// If a file of the broker's secrets is wrong, or no thread can be started.
-pub fn start(options: &Options, now: Switches, analysis: &Arc<Analysis>) -> Result<(), Box<dyn std::error::Error>> {
+pub fn start(camera: &Arc<Camera>) -> Result<(), Failure> {
+    let options = &camera.options;
     let Some((publish, file)) = options.publish.as_ref().zip(file(options)) else { return Ok(()) };
     let mqtt = Mqtt::without_status(publish.location.clone(), &options.secrets())?;
     let (topics, topic) = ([publish.location.topic(SET)], publish.location.topic(STATE));
-    let (state, payload) = watch::channel(now.text());
-    let mut control = Control { now, file, analysis: analysis.clone(), state };
+    let (state, payload) = watch::channel(camera.switches()?.text());
+    let mut control = Control { file, camera: camera.clone(), state };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("control".into()).spawn(move || {
         runtime.block_on(mqtt.subscribe(&topics, Some(State { topic, payload }), |report| control.hear(report)));
@@ -102,9 +103,8 @@ pub fn start(options: &Options, now: Switches, analysis: &Arc<Analysis>) -> Resu
 
 /// What a command changes.
 struct Control {
-    now: Switches,
     file: PathBuf,
-    analysis: Arc<Analysis>,
+    camera: Arc<Camera>,
     state: watch::Sender<String>,
 }
 
@@ -114,22 +114,22 @@ impl Control {
             // One that the broker keeps may be older than what was switched since.
             Report::Message { payload, is_retained: false, .. } => {
                 if let Err(error) = self.obey(payload) {
-                    eprintln!("emotion-camera: a command has no effect: {error}");
+                    self.camera.options.log.say(format_args!("a command has no effect: {error}"));
                 }
-                self.state.send_replace(self.now.text());
+                self.camera.switches().into_iter().for_each(|now| drop(self.state.send_replace(now.text())));
             }
-            Report::Disconnected(reason) => eprintln!("emotion-camera: no commands are taken: {reason}"),
+            Report::Disconnected(reason) => self.camera.options.log.say(format_args!("no commands are taken: {reason}")),
             Report::Message { .. } | Report::Connected => {}
         }
     }
 
     /// Switches, and keeps it. What shows more has to be kept first.
     fn obey(&mut self, command: &[u8]) -> Result<(), CommandError> {
-        let switches = self.now.changed(command)?;
+        let now = self.camera.switches()?;
+        let switches = now.changed(command)?;
         let kept = kept::write(&self.file, &switches);
-        if kept.is_ok() || !switches.shows_more_than(&self.now) {
-            self.analysis.switch(&switches);
-            self.now = switches;
+        if kept.is_ok() || !switches.shows_more_than(&now) {
+            self.camera.switch(switches);
         }
         Ok(kept?)
     }

@@ -125,7 +125,7 @@ mod tests {
 
     fn sent(arguments: &str) -> Vec<(String, Value)> {
         let line = format!("emotion-camera /dev/video0 --name Front_door --publish-location mqtt://host/emotion/front-door {arguments}");
-        let settings = Settings::read(line.split_whitespace().map(Into::into)).unwrap();
+        let settings = Settings::read_one(line.split_whitespace().map(Into::into)).unwrap();
         let options = Options::new(settings, |_| None).unwrap();
         let text = messages("homeassistant", &options, options.publish.as_ref().unwrap());
         let lines = text.lines().map(|line| line.split_once(' ').unwrap());

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finds faces in the video of one camera, as a service.
+//! Finds faces in the video of cameras, as a service.
 //!
 //! ```text
 //!  source.rs                    analysis.rs                        outlets
 //!  the source, opened again  →  faces and expressions, always  →   rtsp.rs      a picture and records for clients
 //!  whenever it vanishes         playing                            recorded.rs  recordings and records in files
+//!                                                                  pushed.rs    a picture to servers
 //!                                                                  emotionpublish   records to a broker
 //! ```
 
 mod analysis;
+mod camera;
 mod clients;
 mod control;
+mod fleet;
 mod homeassistant;
 mod metrics;
 mod one_media;
 mod onvif;
 mod options;
 mod pace;
+mod published;
+mod pushed;
 mod record_source;
 mod recorded;
 mod rtsp;
@@ -28,28 +33,19 @@ mod value;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 
-use emotion_supervise::progress::Progress;
-use emotion_supervise::run::reason;
 use gst::glib;
-use gst::prelude::*;
-use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 
-use analysis::{Analysis, AnalysisError};
+use analysis::Analysis;
+use camera::Camera;
 use control::Switches;
 use options::Options;
-use rtsp::Outlet;
+use rtsp::{Outlet, Servers};
 use settings::{Settings, SettingsError};
 use value::Switch;
-
-/// Time to finish files, in addition to the publisher's.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time to close the source.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let settings = match Settings::read(std::env::args_os()) {
@@ -57,15 +53,15 @@ fn main() -> ExitCode {
         Err(SettingsError::CommandLine(error)) => error.exit(),
         Err(error) => return refuse(&error),
     };
-    let is_check = settings.check;
-    let options = match Options::new(settings, |name| std::env::var(name).ok()) {
-        Ok(options) => options,
+    let is_alone = !settings.has_tables();
+    let cameras = match fleet::options(settings, |name| std::env::var(name).ok()) {
+        Ok(cameras) => cameras,
         Err(error) => return refuse(&error),
     };
-    if is_check {
-        return check(options).map_or_else(|error| refuse(&*error), |()| ExitCode::SUCCESS);
+    if cameras.iter().any(|options| options.settings.check) {
+        return check_all(cameras, is_alone);
     }
-    match serve(options) {
+    match serve(cameras, is_alone) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("emotion-camera: {error}");
@@ -80,6 +76,18 @@ fn refuse(error: &dyn Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Checks each camera, and says what is wrong with any.
+fn check_all(cameras: Vec<Options>, is_alone: bool) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for options in cameras {
+        let name = options.name.clone();
+        if let Err(error) = check(options) {
+            code = refuse(&*if is_alone { error } else { format!("[[camera]] {name}: {error}").into() });
+        }
+    }
+    code
+}
+
 /// Checks what would only be found out later: files, folders, properties and models. Opens no connection, and changes nothing that a
 /// running camera uses.
 fn check(options: Options) -> Result<(), Box<dyn Error>> {
@@ -91,81 +99,49 @@ fn check(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(Analysis::build(&Options { files: None, ..options }, outlet.as_ref(), &Arc::default())?.check()?)
 }
 
+/// GStreamer with the elements of the plugin, whose factories would be lost with a second registration.
 fn init() -> Result<(), Box<dyn Error>> {
+    static REGISTERED: OnceLock<Result<(), glib::BoolError>> = OnceLock::new();
     gst::init()?;
-    Ok(gstemotion::plugin_register_static()?)
+    Ok(REGISTERED.get_or_init(gstemotion::plugin_register_static).clone()?)
 }
 
-/// Runs until a signal, the end of a file, or a failure of an outlet.
-fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+/// Runs until a signal, or until all cameras have ended: with the end of a file, or, if it is alone, with a failure.
+fn serve(cameras: Vec<Options>, is_alone: bool) -> Result<(), Box<dyn Error>> {
     init()?;
-    source::check(&options).map_err(|error| options.source.without_password(&error.message))?;
-    let progress = Arc::new(Progress::new());
-    let analysis = start(&options, &progress)?;
     let main_loop = glib::MainLoop::new(None, false);
     quit_on_signals(main_loop.clone())?;
-    let failure: Arc<Mutex<Option<String>>> = Arc::default();
-    let watch = watch(&analysis, &main_loop, &failure)?;
-    let drain = options.publish.as_ref().map_or(Duration::ZERO, |publish| publish.drain_timeout);
-    let (stop, closed) = read_source(options, analysis.clone(), progress, main_loop.clone())?;
-    main_loop.run();
-
-    drop((watch, stop));
-    // Before the outlets finish: the source may still have pictures for recordings.
-    let _ = closed.recv_timeout(CLOSE_TIMEOUT);
-    let failed = failure.lock().take();
-    let finished = match failed {
-        Some(reason) => Err(AnalysisError::Failed(reason)),
-        None => analysis.finish(drain + FINISH_TIMEOUT),
-    };
-    let _ = analysis.pipeline.set_state(gst::State::Null);
-    Ok(finished?)
-}
-
-/// Starts the analysis and its outlets.
-fn start(options: &Options, progress: &Arc<Progress>) -> Result<Arc<Analysis>, Box<dyn Error>> {
-    let outlet = options.rtsp.as_ref().map(|_| Arc::new(Outlet::default()));
-    let analysis = Arc::new(Analysis::build(options, outlet.as_ref(), progress)?);
-    let switches = Switches::read(options)?;
-    analysis.switch(&switches);
-    analysis.start()?;
-    control::start(options, switches, &analysis)?;
-    if let Some((rtsp, outlet)) = options.rtsp.as_ref().zip(outlet.as_ref()) {
-        rtsp::serve(rtsp, outlet)?;
+    let cameras: Vec<Arc<Camera>> = cameras.into_iter().map(|options| Arc::new(Camera::new(options))).collect();
+    if let Switch::On(listen) = cameras[0].options.settings.metrics.listen {
+        metrics::serve(listen, cameras.clone())?;
     }
-    if let Switch::On(listen) = options.settings.metrics.listen {
-        metrics::serve(listen, options.name.clone(), analysis.clone(), progress.clone())?;
-    }
-    Ok(analysis)
-}
-
-/// Reads the source on a separate thread, which quits `main_loop` at the end of the source, and on another one the video that is recorded
-/// instead. The threads stop when the senders are dropped. The receiver gets nothing: it is disconnected when the sources are closed.
-fn read_source(
-    options: Options,
-    analysis: Arc<Analysis>,
-    progress: Arc<Progress>,
-    main_loop: glib::MainLoop,
-) -> std::io::Result<(Vec<Sender<()>>, Receiver<()>)> {
-    let (stop, stopped) = channel();
-    let (closing, closed) = channel();
-    let mut stops = vec![stop];
-    let thread = |name: &str| std::thread::Builder::new().name(name.into());
-    if let Some((place, recorder)) = options.record_source.clone().zip(analysis.recorder.clone()) {
-        let ((stop, stopped), closing) = (channel(), closing.clone());
-        let (options, analysis) = (options.clone(), analysis.clone());
-        thread("record-source").spawn(move || {
-            record_source::run(&options, &place, &analysis, &recorder, &stopped);
-            drop(closing);
-        })?;
+    let (servers, running) = (Arc::new(Servers::default()), Arc::new(Running(main_loop.clone())));
+    let (mut stops, mut threads) = (Vec::new(), Vec::new());
+    for camera in cameras {
+        let (stop, stopped) = channel();
+        let (servers, running) = (servers.clone(), running.clone());
+        let run = move || {
+            let ended = camera.run(&servers, &stopped, is_alone);
+            drop(running);
+            ended.map_err(|error| if is_alone { error } else { format!("{}: {error}", camera.options.name).into() })
+        };
+        threads.push(std::thread::Builder::new().name("camera".into()).spawn(run)?);
         stops.push(stop);
     }
-    thread("source").spawn(move || {
-        source::run(&options, &analysis, &progress, &stopped);
-        quit(&main_loop);
-        drop(closing);
-    })?;
-    Ok((stops, closed))
+    drop(running);
+    main_loop.run();
+    drop(stops);
+    let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("a camera does not panic")).collect();
+    ended.into_iter().collect::<Result<(), _>>().map_err(|failure| -> Box<dyn Error> { failure })
+}
+
+/// Ends the loop when the last camera has ended.
+struct Running(glib::MainLoop);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        quit(&self.0);
+    }
 }
 
 /// Ends `main_loop`, or lets it end at once when it runs later. `MainLoop::quit` alone has no effect on a loop that does not run
@@ -206,31 +182,10 @@ fn quit_on_signals(main_loop: glib::MainLoop) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Prints what outlets report, and ends the program if one fails.
-fn watch(analysis: &Analysis, main_loop: &glib::MainLoop, failure: &Arc<Mutex<Option<String>>>) -> Result<impl Sized, Box<dyn Error>> {
-    let bus = analysis.pipeline.bus().ok_or("a pipeline without a bus")?;
-    let (main_loop, failure) = (main_loop.clone(), failure.clone());
-    let pipeline = analysis.pipeline.downgrade();
-    let guard = bus.add_watch(move |_, message| {
-        match message.view() {
-            gst::MessageView::Error(error) => {
-                failure.lock().get_or_insert_with(|| reason(error));
-                quit(&main_loop);
-            }
-            gst::MessageView::Warning(warning) => eprintln!("emotion-camera: {}", warning.error()),
-            gst::MessageView::Info(info) => eprintln!("emotion-camera: {}", info.error()),
-            gst::MessageView::Latency(_) => {
-                let _ = pipeline.upgrade().map(|pipeline| pipeline.recalculate_latency());
-            }
-            _ => {}
-        }
-        glib::ControlFlow::Continue
-    })?;
-    Ok(guard)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -11,10 +11,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use emotion_http::Headers;
 use emotion_supervise::metrics::{self, Kind, Labels, Page};
-use emotion_supervise::progress::Progress;
 use tokio::net::TcpListener;
 
-use crate::analysis::Analysis;
+use crate::camera::Camera;
+use crate::pushed;
 
 /// Maximum number of connections at a time.
 const MAX_CONNECTIONS: usize = 64;
@@ -41,29 +41,48 @@ fn number(stats: &gst::Structure, field: &str) -> Option<f64> {
 }
 
 /// The text of the page.
-fn page(name: &str, analysis: &Analysis, progress: &Progress) -> String {
+fn page(cameras: &[Arc<Camera>]) -> String {
     let mut page = Page::default();
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     page.add("emotion_camera_info", Kind::Gauge, "The program; always 1.", [(&version[..], 1.0)]);
-    let labels = [("name", name)];
-    page.add_sources(&[(&labels[..], progress.counts())]);
-    if let Some(recorder) = &analysis.recorder {
-        add_recordings(&mut page, &labels, recorder.is_up(), recorder.failures());
-    }
-    if let Some(stats) = analysis.publisher_stats() {
-        add_publisher(&mut page, &labels, &stats);
-    }
+    let labels: Vec<_> = cameras.iter().map(|camera| [("name", camera.options.name.as_str())]).collect();
+    let all = || labels.iter().map(|labels| &labels[..]).zip(cameras);
+    page.add_sources(&all().map(|(labels, camera)| (labels, camera.progress.counts())).collect::<Vec<_>>());
+    // A camera that could not start records and publishes nothing.
+    let recording = all().filter(|(_, camera)| camera.options.files.is_some());
+    let recording = recording.map(|(labels, camera)| {
+        let recorder = camera.analysis().and_then(|analysis| analysis.recorder.clone());
+        (labels, recorder.map_or((false, 0), |recorder| (recorder.is_up(), recorder.failures())))
+    });
+    add_recordings(&mut page, &recording.collect::<Vec<_>>());
+    let publishing = all().filter(|(_, camera)| camera.options.publish.is_some());
+    let stats = publishing.map(|(labels, camera)| (labels, camera.analysis().and_then(|analysis| analysis.publisher_stats())));
+    let disconnected = || gst::Structure::builder("stats").field("connected", false).build();
+    add_publishers(&mut page, &stats.map(|(labels, stats)| (labels, stats.unwrap_or_else(disconnected))).collect::<Vec<_>>());
+    let pushing = cameras.iter().filter_map(|camera| {
+        let sent = camera.analysis()?.pusher.as_ref()?.sent().collect();
+        Some((camera.options.name.as_str(), sent))
+    });
+    pushed::add_metrics(&mut page, &pushing.collect::<Vec<_>>());
     page.into_text()
 }
 
-fn add_recordings(page: &mut Page, labels: Labels<'_>, is_up: bool, failures: u64) {
-    page.add("emotion_recording_up", Kind::Gauge, "1 while frames reach the disk.", [(labels, f64::from(is_up))]);
-    page.add("emotion_recording_failures_total", Kind::Counter, "How often recordings stopped.", [(labels, failures as f64)]);
+/// Adds the metrics of recordings, of each camera that records: whether it is up, and how often it failed.
+fn add_recordings(page: &mut Page, recordings: &[(Labels<'_>, (bool, u64))]) {
+    if recordings.is_empty() {
+        return;
+    }
+    let ups = recordings.iter().map(|&(labels, (is_up, _))| (labels, f64::from(is_up)));
+    page.add("emotion_recording_up", Kind::Gauge, "1 while frames reach the disk.", ups);
+    let failures = recordings.iter().map(|&(labels, (_, failures))| (labels, failures as f64));
+    page.add("emotion_recording_failures_total", Kind::Counter, "How often recordings stopped.", failures);
 }
 
-fn add_publisher(page: &mut Page, labels: Labels<'_>, stats: &gst::Structure) {
-    for (metric, kind, help, field) in PUBLISHER {
-        page.add(&format!("emotion_publish_{metric}"), kind, help, number(stats, field).map(|value| (labels, value)));
+/// Adds the metrics of publishers, of each camera that has one.
+fn add_publishers(page: &mut Page, publishers: &[(Labels<'_>, gst::Structure)]) {
+    for (metric, kind, help, field) in PUBLISHER.into_iter().filter(|_| !publishers.is_empty()) {
+        let samples = publishers.iter().filter_map(|(labels, stats)| Some((*labels, number(stats, field)?)));
+        page.add(&format!("emotion_publish_{metric}"), kind, help, samples);
     }
 }
 
@@ -71,12 +90,12 @@ fn add_publisher(page: &mut Page, labels: Labels<'_>, stats: &gst::Structure) {
 ///
 /// # Errors
 /// If the address cannot be listened on.
-pub fn serve(listen: SocketAddr, name: String, analysis: Arc<Analysis>, progress: Arc<Progress>) -> io::Result<()> {
+pub fn serve(listen: SocketAddr, cameras: Vec<Arc<Camera>>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(listen));
     let listener = listener.map_err(|error| io::Error::other(format!("cannot listen on {listen}: {error}")))?;
     println!("emotion-camera: metrics at http://{}/metrics", listener.local_addr()?);
-    let router = router(move || page(&name, &analysis, &progress));
+    let router = router(move || page(&cameras));
     let serve = emotion_http::serve(listener, router, MAX_CONNECTIONS, HEADERS);
     std::thread::Builder::new().name("metrics".into()).spawn(move || runtime.block_on(serve))?;
     Ok(())
@@ -147,8 +166,9 @@ mod tests {
         gst::init().unwrap();
         let mut page = Page::default();
         page.add_sources(&[]);
-        add_recordings(&mut page, &[], true, 0);
-        add_publisher(&mut page, &[], &gst::Structure::new_empty("stats"));
+        add_recordings(&mut page, &[(&[], (true, 0))]);
+        add_publishers(&mut page, &[(&[], gst::Structure::new_empty("stats"))]);
+        pushed::add_metrics(&mut page, &[("door", Vec::new())]);
         let text = page.into_text();
         test_support::promises::assert_kept("metrics", text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned));
     }
@@ -159,7 +179,7 @@ mod tests {
         let stats = gst::Structure::builder("application/x-emotionpublish-stats").field("connected", true);
         let stats = stats.field("dropped", 7_u64).field("rejected", 3_u64).build();
         let mut page = Page::default();
-        add_publisher(&mut page, &[("name", "door")], &stats);
+        add_publishers(&mut page, &[(&[("name", "door")], stats)]);
         let text = page.into_text();
         for sample in ["connected{name=\"door\"} 1", "dropped_total{name=\"door\"} 7", "rejected_total{name=\"door\"} 3"] {
             assert!(text.contains(&format!("\nemotion_publish_{sample}\n")), "{text}");

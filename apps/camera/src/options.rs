@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
+use emotion_supervise::log::Log;
 use emotion_supervise::place::{Place, PlaceError};
+use emotion_supervise::push::{PushError, Target};
 use emotion_supervise::recording::{self, Keep, Recordings};
 use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
 use crate::settings::{self, Settings};
-use crate::value::{Schema, Switch, Text, name};
+use crate::value::{FilesVideo, Schema, Switch, Text, name};
 
 /// What the program does.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,10 @@ pub struct Options {
     pub publish: Option<Publish>,
     /// Records to files.
     pub files: Option<Recordings>,
+    /// Sends to servers.
+    pub push: Vec<Target>,
+    /// Says what users should know.
+    pub log: Log,
     /// What means itself: all that is not above.
     pub settings: Settings,
 }
@@ -79,7 +85,7 @@ pub struct Publish {
 pub enum OptionsError {
     #[error("the source is missing: give an address such as rtsp://HOST/PATH, a camera such as /dev/video0, or a file")]
     NoSource,
-    #[error("there is nothing to do: give at least one of --rtsp-listen, --publish-location and --files-folder")]
+    #[error("there is nothing to do: give at least one of --rtsp-listen, --publish-location, --files-folder and --push")]
     NoOutlet,
     #[error("the source: {0}")]
     Source(#[from] PlaceError),
@@ -97,6 +103,8 @@ pub enum OptionsError {
     TokenFile { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error("--push: {0}")]
+    Push(#[from] PushError),
     #[error("--publish-location: {0}")]
     Location(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("--publish-schemas: expected each schema once, found {0} twice")]
@@ -133,6 +141,8 @@ impl Options {
             max_delay: seconds("--max-delay", 0.0, settings.max_delay)?,
             rtsp: rtsp(settings.rtsp.clone(), environment)?,
             publish: publish(&settings.publish, settings.homeassistant.prefix.clone())?,
+            push: settings.push.iter().map(|address| Target::parse(address)).collect::<Result<_, _>>()?,
+            log: Log::new("emotion-camera"),
             settings,
         };
         if options.record_source.is_some()
@@ -140,7 +150,7 @@ impl Options {
         {
             return Err(OptionsError::NotRecorded);
         }
-        if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() {
+        if options.rtsp.is_none() && options.files.is_none() && options.publish.is_none() && options.push.is_empty() {
             return Err(OptionsError::NoOutlet);
         }
         Ok(options)
@@ -155,8 +165,8 @@ impl Options {
             self.secrets().login(&publish.location, 0)?;
         }
         let spool = self.publish.as_ref().and_then(|_| path(&self.settings.publish.spool_location));
-        let folders = self.files.iter().map(|files| &files.folder).chain(&spool);
-        folders.cloned().try_for_each(|folder| recording::check_folder(&folder))?;
+        let folders = self.files.iter().map(|files| files.folder.as_path()).chain(spool.as_deref());
+        folders.chain(self.push.iter().filter_map(Target::folder)).try_for_each(recording::check_folder)?;
         Ok(())
     }
 
@@ -171,7 +181,13 @@ impl Options {
 
     /// True if an outlet has pictures with faces drawn.
     pub fn draws_pictures(&self) -> bool {
-        self.rtsp.is_some() || self.files.is_some() && self.settings.files.is_drawn()
+        self.rtsp.is_some() || self.keeps_drawn()
+    }
+
+    /// True if one has them all the time, not only while there are clients.
+    pub fn keeps_drawn(&self) -> bool {
+        let is_pushed = !self.push.is_empty() && self.settings.push_video == FilesVideo::Drawn;
+        is_pushed || self.files.is_some() && self.settings.files.is_drawn()
     }
 }
 
@@ -289,7 +305,7 @@ mod tests {
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
         let words = std::iter::once("emotion-camera").chain(line.split_whitespace());
-        let settings = Settings::read(words.map(Into::into)).map_err(|error| error.to_string())?;
+        let settings = Settings::read_one(words.map(Into::into)).map_err(|error| error.to_string())?;
         Options::new(settings, |name| (name == variable.0).then(|| variable.1.into())).map_err(|error| error.to_string())
     }
 
@@ -300,7 +316,7 @@ mod tests {
     #[test]
     fn a_source_and_an_outlet_are_required() {
         assert!(options("--rtsp-listen 127.0.0.1:1").unwrap_err().contains("the source is missing"));
-        assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location and --files-folder"));
+        assert!(options("/dev/video0").unwrap_err().contains("--rtsp-listen, --publish-location, --files-folder and --push"));
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
         assert_eq!((options.name.as_str(), options.stall), ("camera", Duration::from_secs(5)));
         let (name, keep) = ("camera".to_owned(), Keep::default());
@@ -342,6 +358,7 @@ mod tests {
             ("--rtsp-path faces --rtsp-listen 127.0.0.1:1", "--rtsp-path: expected a path such as /faces, found faces"),
             ("--publish-location mqtt://host/a --publish-schemas events,faces,events", "each schema once"),
             ("--publish-location ftp://host/a", "--publish-location: "),
+            ("--push rtmp://host/live/key --push srt://host", "--push: expected an address of rtmp, rtmps, rtsp, rtsps, srt with a port"),
             ("--homeassistant-prefix homeassistant", "--homeassistant-prefix: Home Assistant discovers devices by MQTT"),
             ("--publish-location mqtt://host/a --homeassistant-prefix a/#", "--homeassistant-prefix: expected a topic"),
             ("--publish-location nats://host/a --publish-switches-file x", "--publish-switches-file: commands come by MQTT"),

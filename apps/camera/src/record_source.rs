@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use emotion_supervise::backoff::Backoff;
+use emotion_supervise::backoff::{Backoff, PAUSES};
 use emotion_supervise::decoding::{Encoded, RECORDABLE, leave_encoded};
 use emotion_supervise::input::{self, Reading};
 use emotion_supervise::place::Place;
@@ -18,7 +18,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 
 use crate::analysis::{Analysis, running_time};
 use crate::options::Options;
-use crate::source::{PAUSES, reading};
+use crate::source::reading;
 
 /// Records `place` until `stop` has a message or is closed.
 pub fn run(options: &Options, place: &Place, analysis: &Arc<Analysis>, recorder: &Arc<Recorder>, stop: &Receiver<()>) {
@@ -33,7 +33,7 @@ pub fn run(options: &Options, place: &Place, analysis: &Arc<Analysis>, recorder:
             End::Failed(reason) => place.without_password(&reason),
         };
         let pause = backoff.pause(first.get().map_or(Duration::ZERO, Instant::elapsed));
-        eprintln!("emotion-camera: the recorded video: {reason}; reconnecting in {:.2} s", pause.as_secs_f32());
+        options.log.say(format_args!("the recorded video: {reason}; reconnecting in {:.2} s", pause.as_secs_f32()));
         if stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;
         }
@@ -53,11 +53,12 @@ fn once(
     let sink = AppSink::builder().caps(&RECORDABLE.parse()?).sync(false).async_(false).build();
     pipeline.add(&sink)?;
     leave_encoded(&pipeline);
-    let (analysis, beats, tap, first) = (analysis.clone(), progress.clone(), Tap::new(recorder.clone()), first.clone());
+    let (analysis, beats, tap) = (analysis.clone(), progress.clone(), Tap::new(vec![recorder.clone()]));
+    let (first, log) = (first.clone(), options.log.clone());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if first.set(Instant::now()).is_ok() {
-            eprintln!("emotion-camera: receiving the recorded video");
+            log.say("receiving the recorded video");
         }
         beats.beat();
         let picture = || {

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use emotion_supervise::log::Log;
 use emotion_supervise::recording::{Frame, Notice, Recorder, RecordingError, Recordings};
 use gst::prelude::*;
 
 use crate::analysis::{AnalysisError, pad, skip, take};
-use crate::settings::Settings;
+use crate::options::Options;
 use crate::status;
 
 /// Name of the element that writes the records.
@@ -20,13 +21,13 @@ pub const EXPORTER: &str = "recorded-export";
 /// If an element is missing, or the folder cannot be written.
 pub fn recorder(
     files: &Recordings,
-    settings: &Settings,
+    options: &Options,
     element: &impl Fn(&'static str) -> Result<gst::Element, AnalysisError>,
     totals_only: &Arc<AtomicBool>,
 ) -> Result<Arc<Recorder>, AnalysisError> {
-    let recorder = Arc::new(start(files)?);
+    let recorder = Arc::new(start(files, options.log.clone())?);
     record(&recorder, element("recorded")?, element("records")?, totals_only.clone())?;
-    if !settings.files.is_drawn() {
+    if !options.settings.files.is_drawn() {
         let recorder = recorder.clone();
         skip(&pad(&element("recorded-queue")?, "sink")?, move || !recorder.takes_raw());
     }
@@ -34,14 +35,14 @@ pub fn recorder(
 }
 
 /// A recorder that tells when it stops and goes on.
-fn start(files: &Recordings) -> Result<Recorder, RecordingError> {
-    Recorder::new(files.clone(), |notice| {
+fn start(files: &Recordings, log: Log) -> Result<Recorder, RecordingError> {
+    Recorder::new(files.clone(), move |notice| {
         let text = match notice {
             Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
             Notice::GoesOn => "recordings go on".into(),
             Notice::NotDeleted(reason) => format!("old recordings cannot be deleted: {reason}"),
         };
-        eprintln!("emotion-camera: {text}");
+        log.say(&text);
         status::tell(&text);
     })
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The RTSP server: one media that all clients share, fed by the pipeline of the analysis.
+//! The RTSP servers: of each camera one media that all clients share, fed by the pipeline of the analysis.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use emotion_supervise::encoding::{self, Encoder, NoEncoder};
 use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSrc;
-use gst_rtsp_server::RTSPMediaFactory;
 use gst_rtsp_server::prelude::*;
+use gst_rtsp_server::{RTSPMediaFactory, RTSPServer};
 use parking_lot::Mutex;
 use thiserror::Error;
 
@@ -59,12 +60,37 @@ pub enum RtspError {
     Listen(SocketAddr),
 }
 
-/// Starts the server on the default main context.
-///
-/// # Errors
-/// If no encoder is installed, or the server cannot listen on its address.
-pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), RtspError> {
-    let server = gst_rtsp_server::RTSPServer::new();
+/// The servers, one for each address. All cameras at an address have the same secret.
+#[derive(Default)]
+pub struct Servers(Mutex<BTreeMap<SocketAddr, RTSPServer>>);
+
+impl Servers {
+    /// Serves a camera, on the default main context.
+    ///
+    /// # Errors
+    /// If no encoder is installed, or the server cannot listen on its address.
+    pub fn serve(&self, options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), RtspError> {
+        let factory = factory(outlet, options.onvif)?;
+        if options.token.is_some() {
+            permit_viewers(&factory);
+        }
+        let mut servers = self.0.lock();
+        let known = servers.get(&options.listen).cloned();
+        let server = known.clone().map_or_else(|| server(options), Ok)?;
+        server.mount_points().ok_or(RtspError::Missing("mount points"))?.add_factory(&options.path, factory);
+        if known.is_none() {
+            server.attach(None).map_err(|_| RtspError::Listen(options.listen))?;
+        }
+        let port = u16::try_from(server.bound_port()).unwrap_or(options.listen.port());
+        servers.insert(options.listen, server);
+        println!("emotion-camera: serving {}", url(SocketAddr::new(options.listen.ip(), port), &options.path));
+        Ok(())
+    }
+}
+
+/// A server that serves nothing yet.
+fn server(options: &Rtsp) -> Result<RTSPServer, RtspError> {
+    let server = RTSPServer::new();
     server.set_address(&options.listen.ip().to_string());
     server.set_service(&options.listen.port().to_string());
     server.set_backlog(BACKLOG);
@@ -72,17 +98,11 @@ pub fn serve(options: &Rtsp, outlet: &Arc<Outlet>) -> Result<(), RtspError> {
     let max_clients = emotion_http::max_connections() / 2;
     let threads = i32::try_from(max_clients).map_or(CLIENT_THREADS, |max| max.min(CLIENT_THREADS));
     server.thread_pool().ok_or(RtspError::Missing("thread pool"))?.set_max_threads(threads);
-    let mounts = server.mount_points().ok_or(RtspError::Missing("mount points"))?;
-    let factory = factory(outlet, options.onvif)?;
-    if let Some(token) = &options.token {
-        require_secret(&server, &factory, token);
-    }
     clients::limit(&server, max_clients);
-    mounts.add_factory(&options.path, factory);
-    server.attach(None).map_err(|_| RtspError::Listen(options.listen))?;
-    let port = u16::try_from(server.bound_port()).unwrap_or(options.listen.port());
-    println!("emotion-camera: serving {}", url(SocketAddr::new(options.listen.ip(), port), &options.path));
-    Ok(())
+    if let Some(token) = &options.token {
+        require_secret(&server, token);
+    }
+    Ok(server)
 }
 
 /// The address for clients. That of IPv6 is in brackets (RFC 3986, section 3.2.2).
@@ -90,12 +110,16 @@ fn url(listen: SocketAddr, path: &str) -> String {
     format!("rtsp://{listen}{path}")
 }
 
-/// Requires `secret` from clients. They prove that they know it without sending it (digest authentication, RFC 2069).
-fn require_secret(server: &gst_rtsp_server::RTSPServer, factory: &RTSPMediaFactory, secret: &str) {
+/// Lets those use a media who know the secret of its server, and nobody else.
+fn permit_viewers(factory: &RTSPMediaFactory) {
     let role = gst::Structure::builder(USER)
         .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
         .field(gst_rtsp_server::RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);
     factory.add_role_from_structure(&role.build());
+}
+
+/// Requires `secret` from clients. They prove that they know it without sending it (digest authentication, RFC 2069).
+fn require_secret(server: &RTSPServer, secret: &str) {
     let token = gst_rtsp_server::RTSPToken::builder().field(gst_rtsp_server::RTSP_TOKEN_MEDIA_FACTORY_ROLE, USER).build();
     let auth = gst_rtsp_server::RTSPAuth::new();
     auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use emotion_supervise::chain::{Baseline, Prior};
-use emotion_supervise::configuration::{self, ConfigurationError};
+use emotion_supervise::configuration::{self, ConfigurationError, Content};
 use emotion_supervise::time_of_day::Clock;
 use serde::Deserialize;
 use thiserror::Error;
@@ -32,7 +32,7 @@ pub struct Settings {
     #[arg(long, value_name = "URL", default_value = "off")]
     pub record_source: Switch<String>,
 
-    /// Read settings from a TOML file, or from standard input if it is -; the command line wins
+    /// Read settings from a TOML file, or from standard input if it is -; the command line wins. Tables [[camera]] in it are cameras
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
@@ -119,6 +119,16 @@ pub struct Settings {
     /// milliseconds
     #[arg(long, value_name = "MILLISECONDS", default_value = "0")]
     pub blur_delay: u32,
+
+    /// Send the picture to a server of rtmp, rtmps, rtsp, rtsps, srt, whip+http or whip+https, or as HLS to a folder for a web server,
+    /// hls:FOLDER; several times for several. Other users of the machine can read passwords and keys in the list of processes: prefer
+    /// the file of --config
+    #[arg(long, value_name = "URL")]
+    pub push: Vec<String>,
+
+    /// Picture that is sent. With --blur, and if the camera sends something else than H.264, it is encoded at --size
+    #[arg(long, value_enum, default_value = "camera")]
+    pub push_video: FilesVideo,
 
     #[command(flatten, next_help_heading = "RTSP")]
     pub rtsp: Rtsp,
@@ -297,20 +307,27 @@ fn defaults<T: Args>() -> T {
 }
 
 impl Settings {
-    /// Reads the arguments, of which the first one is the name of the program, and the file that they name.
+    /// Reads the arguments, of which the first one is the name of the program, and the file that they name: the settings of each camera.
     ///
     /// # Errors
     /// If the command line or the file is wrong, or if the command line asks for help.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, SettingsError> {
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Content<Self>, SettingsError> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let line = Self::try_parse_from(&arguments)?;
-        let Some(file) = &line.config else { return Ok(line) };
-        let mut settings = configuration::read::<Self>(file)?;
-        let (loops, geometry) = (settings.loops || line.loops, settings.geometry || line.geometry);
+        let Some(file) = &line.config else { return Ok(Content::One(line)) };
         // Without the defaults, so that only a given option replaces a value of the file.
         let given = Self::command().mut_args(|option| option.default_value(None::<&str>)).try_get_matches_from(&arguments)?;
-        settings.update_from_arg_matches(&given)?;
-        Ok(Self { loops, geometry, check: line.check, ..settings })
+        configuration::read_tables::<Self>(file, "camera")?.try_map(|mut settings| {
+            let (loops, geometry) = (settings.loops || line.loops, settings.geometry || line.geometry);
+            settings.update_from_arg_matches(&given)?;
+            Ok(Self { loops, geometry, check: line.check, ..settings })
+        })
+    }
+
+    /// Those of one camera.
+    #[cfg(test)]
+    pub fn read_one(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, SettingsError> {
+        Self::read(arguments).map(|content| content.into_all().remove(0))
     }
 }
 
@@ -321,7 +338,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Settings, SettingsError> {
-        Settings::read(std::iter::once("emotion-camera").chain(line.split_whitespace()).map(OsString::from))
+        Settings::read_one(std::iter::once("emotion-camera").chain(line.split_whitespace()).map(OsString::from))
     }
 
     /// Reads a file with this text, and the command line after it.
@@ -415,6 +432,7 @@ mod tests {
             let error = toml::from_str::<Settings>(&format!("{table}\nunknown = 1")).unwrap_err();
             lines.extend(error.message().split('`').skip(3).step_by(2).map(|key| format!("{table}{key}")));
         }
+        lines.push("[[camera]]".into());
         promises::assert_kept("emotion-camera-configuration", lines);
     }
 

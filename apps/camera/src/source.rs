@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use emotion_supervise::backoff::Backoff;
+use emotion_supervise::backoff::{Backoff, PAUSES};
 use emotion_supervise::decoding::encoded_time;
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
-use emotion_supervise::recording::Tap;
+use emotion_supervise::recording::{Taker, Tap};
 use emotion_supervise::run::{self, End};
 use gst::glib;
 use gst::prelude::*;
@@ -22,8 +22,6 @@ use crate::options::{Options, milliseconds};
 use crate::pace::Pace;
 use crate::value::{Transport, Turn};
 
-/// Shortest and longest pause before the next attempt.
-pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// Time without a picture, while data arrives, after which the program says so.
 const KEYFRAME: Duration = Duration::from_secs(2);
 /// How often the analysis is told that there are no frames.
@@ -55,7 +53,7 @@ pub fn run(options: &Options, analysis: &Arc<Analysis>, progress: &Arc<Progress>
         let frames = arrived.frames.load(Ordering::Relaxed);
         let hint = if frames == 0 { hint(options) } else { String::new() };
         let pause = backoff.pause(arrived.first.get().map_or(Duration::ZERO, Instant::elapsed));
-        eprintln!("emotion-camera: {reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32());
+        options.log.say(format_args!("{reason}{hint} after {frames} frames; reconnecting in {:.2} s", pause.as_secs_f32()));
         if wait(pause, analysis, stop) {
             return progress.stop();
         }
@@ -112,7 +110,7 @@ pub fn reading(options: &Options, progress: &Arc<Progress>) -> Reading {
         clock: options.settings.clock,
         video: usize::from(options.settings.stream.get()),
         progress: progress.clone(),
-        tell: |text| eprintln!("emotion-camera: {text}"),
+        log: options.log.clone(),
     }
 }
 
@@ -129,16 +127,18 @@ fn once(
     // A frame that somebody else holds cannot get its time without a copy.
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).enable_last_sample(false).build();
     pipeline.add(&sink)?;
-    let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none());
-    let tap = recorder.map(|recorder| Tap::of_decoders(&pipeline, recorder));
-    let (analysis, beats, arrived) = (analysis.clone(), progress.clone(), arrived.clone());
+    let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none()).map(|recorder| recorder as Arc<dyn Taker>);
+    let pusher = analysis.pusher.clone().map(|pusher| pusher as Arc<dyn Taker>);
+    let takers: Vec<_> = recorder.into_iter().chain(pusher).collect();
+    let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers));
+    let (analysis, beats, arrived, log) = (analysis.clone(), progress.clone(), arrived.clone(), options.log.clone());
     // A file that is played again begins at 0 again.
     let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if arrived.frames.fetch_add(1, Ordering::Relaxed) == 0 {
             let _ = arrived.first.set(Instant::now());
-            eprintln!("emotion-camera: receiving the camera's stream");
+            log.say("receiving the camera's stream");
         }
         beats.beat();
         if let Some(tap) = &tap {
@@ -158,7 +158,7 @@ fn once(
     let end = run::play(&pipeline, progress, Some(options.stall), |picture| {
         let waits = picture.is_none() && began.elapsed() > KEYFRAME && progress.since_last_data().is_some();
         if waits && !waiting.swap(true, Ordering::Relaxed) {
-            eprintln!("emotion-camera: data arrives; waiting for a keyframe");
+            options.log.say("data arrives; waiting for a keyframe");
         }
         if !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
             return Some(End::Told(()));

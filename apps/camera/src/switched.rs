@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
 use gst::prelude::*;
 
 use crate::control::Switches;
+use crate::pushed;
 use crate::settings::Settings;
-use crate::value::{BlurFaces, name};
+use crate::value::{BlurFaces, FilesVideo, name};
 
 /// The elements.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Switched {
     geometry: bool,
     /// True if recordings are always encoded: with faces drawn, or turned.
     encodes: bool,
+    /// The same of what is sent to servers.
+    encodes_pushed: bool,
     /// True while no individual faces leave.
     totals_only: Arc<AtomicBool>,
 }
@@ -30,16 +34,17 @@ pub struct Switched {
 impl Switched {
     /// Those of `pipeline`. While `totals_only` is set, its exporters let no individual faces through.
     pub fn new(pipeline: &gst::Pipeline, settings: &Settings, detector: &gst::Element, totals_only: Arc<AtomicBool>) -> Self {
-        let overlays = [("overlay", settings.draw), ("hidden", false)];
+        let overlays = [("overlay", settings.draw), ("hidden", false), (pushed::HIDDEN, false)];
         let overlays = overlays.into_iter().filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)));
         let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
         let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
+        let encodes_pushed = settings.push_video == FilesVideo::Drawn || settings.turn.is_some();
         let overlays = overlays.inspect(|(overlay, _)| set_up(overlay, settings)).collect();
-        Self { detector: detector.clone(), overlays, blur, geometry, encodes, totals_only }
+        Self { detector: detector.clone(), overlays, blur, geometry, encodes, encodes_pushed, totals_only }
     }
 
     /// Sets what `switches` say from the time `now` on. What hides faces is set first.
-    pub fn set(&self, switches: &Switches, recorder: Option<&Recorder>, now: gst::ClockTime) {
+    pub fn set(&self, switches: &Switches, recorder: Option<&Recorder>, pusher: Option<&Pusher>, now: gst::ClockTime) {
         self.totals_only.store(switches.totals_only, Ordering::Relaxed);
         for (overlay, draws) in &self.overlays {
             overlay.set_property_from_str("blur-faces", &name(if switches.blur { &self.blur } else { &BlurFaces::None }));
@@ -50,6 +55,9 @@ impl Switched {
         }
         if let Some(recorder) = recorder {
             recorder.set_raw_only(switches.blur || self.encodes, now);
+        }
+        if let Some(pusher) = pusher {
+            pusher.set_raw_only(switches.blur || self.encodes_pushed);
         }
         self.detector.set_property("detect-interval", switches.interval);
     }

@@ -58,7 +58,7 @@ impl Turn {
     }
 }
 
-/// Which picture is recorded.
+/// Which picture is recorded, or sent to servers.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum FilesVideo {

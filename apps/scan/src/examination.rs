@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use emotion_supervise::chain::{Baseline, Prior};
+use emotion_supervise::chain::{self, Baseline, Prior};
 use serde::{Deserialize, Serialize};
 
 use crate::models::Models;
@@ -82,7 +82,7 @@ impl Examination {
     /// The properties of the elements: the prior, the baseline, the timeout of tracks, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
         let timeout = setting::track_timeout(self.every, &self.set);
-        let own = [self.prior.map(Prior::setting), self.baseline.map(Baseline::setting)];
+        let own = [self.prior.map(chain::prior), self.baseline.map(Baseline::setting)];
         own.into_iter().flatten().chain(timeout).chain(self.set.iter().cloned()).collect()
     }
 

@@ -6,10 +6,10 @@ const SECOND: i64 = 1_000_000_000;
 const WINDOW: i64 = 30 * SECOND;
 /// Frames whose times go back by this, or forward by this more than time has passed, begin a new count.
 const BREAK: i64 = 2 * SECOND;
-
-/// Time in which the first frames show how late they are.
-const SETTLING: i64 = SECOND;
-/// From then on, times are at most this part faster or slower than those of the frames.
+/// Distance of two frames between which the times begin again, at least.
+const BESIDE: i64 = SECOND / 100;
+/// Times are at most this part faster or slower than those of the frames, also while the first frames show how late they are: those of
+/// the first bundle would be too close to each other otherwise.
 const SLOWNESS: i64 = 20;
 
 /// Places frames by their own times, which are as even as they were taken, on the clock on which they arrive in bundles. A frame
@@ -23,8 +23,6 @@ struct Known {
     offset: i64,
     /// Where it moves to.
     target: i64,
-    /// When the first frame arrived.
-    start: i64,
     /// Start of the window, and the least offset in it.
     window: (i64, i64),
     /// Time of the last frame, and when it arrived.
@@ -51,7 +49,9 @@ impl Arrivals {
         let (known, moved, shift) = match before.filter(|before| before.is_followed_by(time, now)).map(|before| before.after(time, now)) {
             Some(known) => (known, change(&known).unwrap_or_default(), None),
             None => {
-                let known = Known { offset: own, target: own, start: now, window: (now, own), last: (time, now) };
+                // Where the times begin again, the frames before may have been placed too late.
+                let offset = before.map_or(own, |before| own.max(before.last.0 + before.offset + BESIDE - time));
+                let known = Known { offset, target: own, window: (now, own), last: (time, now) };
                 (known, 0, change(&known))
             }
         };
@@ -73,9 +73,9 @@ impl Known {
         let is_over = now.saturating_sub(self.window.0) >= WINDOW;
         let target = if is_over { least } else { self.target.min(own) };
         let step = time.saturating_sub(self.last.0).max(0);
-        let most = if now.saturating_sub(self.start) < SETTLING { step - step / 8 } else { step / SLOWNESS };
+        let most = step / SLOWNESS;
         let offset = self.offset.saturating_add(target.saturating_sub(self.offset).clamp(-most, most));
-        Self { offset, target, window: if is_over { (now, own) } else { (self.window.0, least) }, last: (time, now), ..self }
+        Self { offset, target, window: if is_over { (now, own) } else { (self.window.0, least) }, last: (time, now) }
     }
 }
 
@@ -95,11 +95,10 @@ mod tests {
 
     #[test]
     fn frames_of_bundles_are_as_far_apart_as_they_were_taken() {
-        let places = placed((0..80).map(|frame| (frame / 8 * 8 + 8) * 40));
+        let places = placed((0..240).map(|frame| (frame / 8 * 8 + 8) * 40));
         let steps: Vec<i64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        // The first bundles show how late their frames are.
-        assert!(steps.iter().all(|&step| step >= 5) && steps[8..].iter().all(|&step| step == 40), "{steps:?}");
-        assert_eq!(places[79], 80 * 40, "the last one of a bundle has just been taken");
+        assert!(steps.iter().all(|&step| (38..=40).contains(&step)), "{steps:?}");
+        assert_eq!(places[239], 240 * 40, "the last one of a bundle has just been taken");
     }
 
     #[test]
@@ -130,6 +129,16 @@ mod tests {
         assert_eq!(place(0, 2), Placed { time: 2 * SECOND, moved: 0, shift: Some(5001 * SECOND) });
         assert_eq!(place(1, 3), Placed { time: 3 * SECOND, moved: 0, shift: None });
         assert_eq!(place(3000, 4), Placed { time: 4 * SECOND, moved: 0, shift: Some(-2998 * SECOND) });
+    }
+
+    #[test]
+    fn times_that_begin_again_do_not_go_back() {
+        let mut arrivals = Arrivals::default();
+        // The first frame was a second late, so those after it are still placed too late.
+        arrivals.place(0, SECOND);
+        let before = arrivals.place(80 * MS, 80 * MS).time;
+        let (first, next) = (arrivals.place(-BREAK, 120 * MS).time, arrivals.place(40 * MS - BREAK, 160 * MS).time);
+        assert!(first > before && (38..=40).contains(&((next - first) / MS)), "{before} {first} {next}");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+/// Shortest and longest pause of a camera and of a server to which video is sent.
+pub const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
 /// Pauses that double with each failure in a row.
 #[derive(Debug)]
 pub struct Backoff {

@@ -3,6 +3,7 @@
 //! `emotionfacedetect ! facelandmarks ! emotionclassify`.
 
 use clap::ValueEnum;
+pub use emotion_core::model::Prior;
 use gst::glib;
 use gst::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -20,22 +21,9 @@ pub const GEOMETRY: Named = ("facelandmarks", "facelandmarks");
 /// Scores expressions.
 pub const CLASSIFIER: Named = ("emotionclassify", "emotionclassify");
 
-/// How frequent the expressions are assumed to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Prior {
-    /// As in front of a camera
-    #[default]
-    Natural,
-    /// All alike, as in posed or selected pictures
-    Balanced,
-}
-
-impl Prior {
-    /// The setting of [`CLASSIFIER`].
-    pub fn setting(self) -> Setting {
-        Setting::new(CLASSIFIER.0, "prior", name_of(self))
-    }
+/// The setting of [`CLASSIFIER`] for faces whose expressions are as frequent as `prior` says.
+pub fn prior(prior: Prior) -> Setting {
+    Setting::new(CLASSIFIER.0, "prior", name_of(prior))
 }
 
 /// What the scores of a face, and the blendshapes of mouth and brows, are relative to.

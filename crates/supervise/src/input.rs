@@ -10,6 +10,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::decoding::{file_decoder, limit_pixels, link_default_video, link_video_later, video_decoder};
+use crate::log::Log;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::rtsp;
@@ -39,8 +40,8 @@ pub struct Reading {
     pub video: usize,
     /// Counts data and damaged frames.
     pub progress: Arc<Progress>,
-    /// Is told what users should know about the source.
-    pub tell: fn(&str),
+    /// Says what users should know about the source.
+    pub log: Log,
 }
 
 /// A file that can be played again once it has ended.
@@ -65,7 +66,7 @@ pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &g
     }
     // Times of all pipelines of a program are on one clock.
     pipeline.use_clock(Some(&gst::SystemClock::obtain()));
-    let stamp = Stamp::new(TimeOfDay::new(reading.clock), pipeline, reading.tell);
+    let stamp = Stamp::new(TimeOfDay::new(reading.clock), pipeline, reading.log.clone());
     match place {
         Place::File(_) => {}
         Place::Device(path) => source.device("v4l2src", &[("device", &path.to_string_lossy())])?,
@@ -153,7 +154,7 @@ impl Source<'_> {
         let reading = self.reading;
         let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
-        let camera = self.add(camera.property("drop-on-latency", true).build()?)?;
+        let camera = self.add(camera.property("drop-on-latency", reading.protocols != Some("tcp")).build()?)?;
         rtsp::select_video(&camera, reading.video);
         let progress = reading.progress.clone();
         rtsp::watch_data(&camera, move || progress.data());
@@ -166,6 +167,7 @@ impl Source<'_> {
             // The times of the camera, of which the stamp makes ours. By default, they are mixed with those of arrival, and those of
             // bundles are uneven.
             camera.set_property_from_str("buffer-mode", "none");
+            rtsp::keep_bundles(&camera);
         }
         if let Some(timeout) = reading.timeout {
             let microseconds = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);

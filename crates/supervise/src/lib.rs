@@ -6,6 +6,7 @@
 //! | [`chain`] | the elements of the analysis, from settings |
 //! | [`configuration`] | configuration files |
 //! | [`setting`] | properties of elements as text |
+//! | [`log`] | what programs say to those who run them |
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`rtsp`] | a network camera by RTSP |
@@ -16,6 +17,7 @@
 //! | [`decoding`] | a decoder for video |
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
+//! | [`push`] | video to servers of others, and to folders for web servers |
 //! | [`recording`] | recordings of equal length, each with a file of records |
 //! | [`kept`] | switches, and files that keep them over a restart |
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
@@ -32,10 +34,12 @@ pub mod decoding;
 pub mod encoding;
 pub mod input;
 pub mod kept;
+pub mod log;
 pub mod metrics;
 pub mod packages;
 pub mod place;
 pub mod progress;
+pub mod push;
 pub mod recording;
 pub mod rtsp;
 pub mod run;

@@ -56,10 +56,12 @@ pub enum Plugins {
     Ugly,
     /// FFmpeg's decoders and encoders.
     Libav,
+    /// The client that sends to RTSP servers.
+    RtspServer,
 }
 
 impl Plugins {
-    /// All sets.
+    /// The sets that read and write videos.
     pub const ALL: [Self; 4] = [Self::Good, Self::Bad, Self::Ugly, Self::Libav];
 
     /// One plugin of the set, by which it is known to be installed.
@@ -69,6 +71,7 @@ impl Plugins {
             Self::Bad => "videoparsersbad",
             Self::Ugly => "asf",
             Self::Libav => "libav",
+            Self::RtspServer => "rtspclientsink",
         }
     }
 
@@ -79,6 +82,7 @@ impl Plugins {
             Self::Bad => ["gstreamer1.0-plugins-bad", "gstreamer1-plugins-bad-free", "gst-plugins-bad"],
             Self::Ugly => ["gstreamer1.0-plugins-ugly", "gstreamer1-plugins-ugly", "gst-plugins-ugly"],
             Self::Libav => ["gstreamer1.0-libav", "gstreamer1-plugin-libav", "gst-libav"],
+            Self::RtspServer => ["gstreamer1.0-rtsp", "gstreamer1-rtsp-server", "gst-rtsp-server"],
         };
         match system {
             System::Debian => debian,

@@ -158,12 +158,12 @@ impl Place {
 }
 
 /// The part before `://`.
-fn scheme(address: &str) -> &str {
+pub(crate) fn scheme(address: &str) -> &str {
     address.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
 /// True without white space and control characters.
-fn is_plain(address: &str) -> bool {
+pub(crate) fn is_plain(address: &str) -> bool {
     !address.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
@@ -171,7 +171,7 @@ fn is_plain(address: &str) -> bool {
 const SECRET: [&str; 7] = ["pass", "pwd", "token", "key", "secret", "auth", "sig"];
 
 /// `text` with the addresses in it without user names and passwords, also those in queries.
-fn without_credentials(text: &str) -> String {
+pub(crate) fn without_credentials(text: &str) -> String {
     let mut parts = text.split("://");
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -201,7 +201,7 @@ pub(crate) fn authority(address: &str) -> &str {
 
 /// True if the host may end within a password: a colon precedes its end, and an `@` follows. A path with `@` behind a port looks the
 /// same, and is refused for that reason.
-fn has_split_password(address: &str) -> bool {
+pub(crate) fn has_split_password(address: &str) -> bool {
     let authority = authority(address);
     let has_colon = authority.rsplit(']').next().is_some_and(|end| end.contains(':'));
     address.contains('@') && !authority.contains('@') && has_colon

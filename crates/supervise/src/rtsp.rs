@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 /// Time between two requests that keep a session. Sessions without requests end after 60 s with most cameras, with some after 30 s
 /// or less.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Packets by TCP that wait for the decoder at most: those of some seconds.
+const MAX_WAITING: u32 = 2048;
 /// Seconds from 1900, where the time of a sender report begins, to 1970.
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
@@ -57,6 +59,47 @@ pub fn watch_data(camera: &gst::Element, take: impl Fn() + Clone + Send + Sync +
             });
         });
     });
+}
+
+/// Keeps packets that arrive at once at `camera`, an `rtspsrc` by TCP, as they do after a pause of the network or of this program. With
+/// `drop-on-latency`, its jitter buffer drops them if they are of more time than its latency, which is less than the time of two frames
+/// of some cameras. Without, it keeps any number; so what arrives is left out once [`MAX_WAITING`] wait for a decoder that is too slow.
+pub fn keep_bundles(camera: &gst::Element) {
+    connect_manager(camera, |manager| {
+        manager.connect("new-jitterbuffer", false, |arguments| {
+            limit_waiting(&arguments[1].get::<gst::Element>().ok()?);
+            None
+        });
+    });
+}
+
+fn limit_waiting(jitter_buffer: &gst::Element) -> Option<()> {
+    // How many packets wait, and the number of the last one that came in.
+    let waiting = Arc::new(Mutex::new((0_u32, None)));
+    let left = waiting.clone();
+    jitter_buffer.static_pad("src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let (count, last) = &mut *left.lock();
+        let is_last = info.buffer().and_then(|packet| sequence_number(packet)) == *last;
+        // Packets that came twice or late do not leave.
+        *count = if is_last { 0 } else { count.saturating_sub(1) };
+        gst::PadProbeReturn::Ok
+    });
+    jitter_buffer.static_pad("sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let (count, last) = &mut *waiting.lock();
+        if *count >= MAX_WAITING {
+            return gst::PadProbeReturn::Handled;
+        }
+        (*count, *last) = (*count + 1, info.buffer().and_then(|packet| sequence_number(packet)));
+        gst::PadProbeReturn::Ok
+    });
+    Some(())
+}
+
+/// The number of an RTP packet (RFC 3550, section 5.1).
+fn sequence_number(packet: &gst::BufferRef) -> Option<u16> {
+    let mut number = [0; 2];
+    packet.copy_to_slice(2, &mut number).ok()?;
+    Some(u16::from_be_bytes(number))
 }
 
 /// Sends a request that changes nothing.

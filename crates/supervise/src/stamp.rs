@@ -10,6 +10,7 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 
 use crate::arrivals::Arrivals;
+use crate::log::Log;
 use crate::progress::Progress;
 use crate::time_of_day::{Belief, TimeOfDay};
 
@@ -31,22 +32,22 @@ struct State {
     arrival: Option<i64>,
     /// The offset of a report from before the first frame.
     early: Option<i64>,
-    tell: fn(&str),
+    log: Log,
 }
 
 impl State {
     fn report(&mut self, offset: i64) {
         match self.arrival {
-            Some(arrival) => self.day.report(offset, arrival).into_iter().for_each(|belief| (self.tell)(&described(belief))),
+            Some(arrival) => self.day.report(offset, arrival).into_iter().for_each(|belief| self.log.say(described(belief))),
             None => self.early = Some(offset),
         }
     }
 }
 
 impl Stamp {
-    /// Stamps frames in `pipeline` by `day`. What is new about the camera's clock goes to `tell`.
-    pub fn new(day: TimeOfDay, pipeline: &gst::Pipeline, tell: fn(&str)) -> Self {
-        let state = State { day, arrivals: Arrivals::default(), arrival: None, early: None, tell };
+    /// Stamps frames in `pipeline` by `day`. What is new about the camera's clock goes to `log`.
+    pub fn new(day: TimeOfDay, pipeline: &gst::Pipeline, log: Log) -> Self {
+        let state = State { day, arrivals: Arrivals::default(), arrival: None, early: None, log };
         Self { pipeline: pipeline.downgrade(), state: Arc::new(Mutex::new(state)) }
     }
 

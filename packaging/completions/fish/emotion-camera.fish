@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 complete -c emotion-camera -l record-source -d 'Record this video of a network camera instead, such as its large profile, while the small one is analysed; off records SOURCE' -r
-complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins' -r -F
+complete -c emotion-camera -l config -d 'Read settings from a TOML file, or from standard input if it is -; the command line wins. Tables [[camera]] in it are cameras' -r -F
 complete -c emotion-camera -l name -d 'Name of the camera in every record; without it, the host, the device or the name of the file' -r
 complete -c emotion-camera -l size -d 'Largest size of the served and encoded picture, which keeps its proportions, and of a camera\'s picture at /dev/video0. The picture of a network camera is analysed as it is' -r
 complete -c emotion-camera -l turn -d 'Turn the picture of a camera that is mounted sideways or upside down, by so many degrees clockwise, or mirror it, before it is analysed, served and recorded; recordings are then encoded' -r -f -a "90\t'A quarter turn, clockwise'
@@ -28,6 +28,9 @@ pixelate\t''
 blur\t''
 solid\t''"
 complete -c emotion-camera -l blur-delay -d 'With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in milliseconds' -r
+complete -c emotion-camera -l push -d 'Send the picture to a server of rtmp, rtmps, rtsp, rtsps, srt, whip+http or whip+https, or as HLS to a folder for a web server, hls:FOLDER; several times for several. Other users of the machine can read passwords and keys in the list of processes: prefer the file of --config' -r
+complete -c emotion-camera -l push-video -d 'Picture that is sent. With --blur, and if the camera sends something else than H.264, it is encoded at --size' -r -f -a "camera\t'The camera\'s own, without encoding it again'
+drawn\t'The served one, with faces drawn'"
 complete -c emotion-camera -l rtsp-listen -d 'Serve the picture and the records by RTSP; off serves nothing' -r
 complete -c emotion-camera -l rtsp-path -d 'Path of the stream' -r
 complete -c emotion-camera -l rtsp-token -d 'Secret that clients need, at least 16 characters; required unless the address is a loopback address. Clients open rtsp://viewer:SECRET@ADDRESS:PORT/PATH. Other users of the machine can read it in the list of processes: prefer a file, or the environment variable EMOTION_CAMERA_TOKEN' -r

@@ -104,8 +104,6 @@ mod settings;
 use gst::glib;
 use gst::prelude::*;
 
-pub use settings::Prior;
-
 glib::wrapper! {
     /// The element `emotionclassify`.
     pub struct EmotionClassify(ObjectSubclass<imp::EmotionClassify>) @extends gst_base::BaseTransform, gst::Element, gst::Object;

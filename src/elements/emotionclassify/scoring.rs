@@ -69,7 +69,7 @@ impl FaceNetwork for FaceScoring {
     }
 
     fn request(settings: &Settings) -> Prior {
-        settings.prior.into()
+        settings.prior
     }
 
     fn options(&self, settings: &Settings, selection: Selection) -> ScoringOptions {

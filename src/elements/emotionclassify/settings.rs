@@ -4,7 +4,6 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use gst::glib;
 use gst::prelude::*;
 
 use crate::crops::results::Selection;
@@ -15,29 +14,7 @@ use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
 use crate::face_geometry::PoseLimits;
-use crate::model::{self, embedded::EXPRESSION};
-
-/// The values of the property `prior`: how frequent the expressions are assumed to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionPrior")]
-pub enum Prior {
-    /// [`model::Prior::Natural`].
-    #[default]
-    #[enum_value(name = "As frequent as in front of a camera: mostly neutral and happy", nick = "natural")]
-    Natural,
-    /// [`model::Prior::Balanced`].
-    #[enum_value(name = "All alike, as in posed or selected pictures", nick = "balanced")]
-    Balanced,
-}
-
-impl From<Prior> for model::Prior {
-    fn from(prior: Prior) -> Self {
-        match prior {
-            Prior::Natural => Self::Natural,
-            Prior::Balanced => Self::Balanced,
-        }
-    }
-}
+use crate::model::{Prior, embedded::EXPRESSION};
 
 /// The values of the properties.
 #[derive(Clone, Debug)]

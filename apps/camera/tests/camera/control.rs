@@ -18,18 +18,18 @@ use crate::support::{has, wait_until};
 const OPEN: &str = r#"{"analysis":true,"blur":false,"interval":1,"totals_only":false}"#;
 
 /// Sends a command to `emotion/door/set`.
-fn send(broker: &Broker, command: &str, options: &[&str]) {
+pub fn send(broker: &Broker, command: &str, options: &[&str]) {
     let mut client = Command::new("mosquitto_pub");
     client.args(["-p", &broker.port.to_string(), "-t", "emotion/door/set", "-m", command]).args(options);
     assert!(client.status().unwrap().success());
 }
 
-fn state(broker: &Broker) -> Value {
+pub fn state(broker: &Broker) -> Value {
     broker.of("emotion/door/state").last().map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
 }
 
 /// Mean difference of each frame of a video from the film, in the middle of the face.
-fn differences(video: &Path, truth: &TruthFilm) -> Vec<f64> {
+pub fn differences(video: &Path, truth: &TruthFilm) -> Vec<f64> {
     let (width, height) = SIZE;
     let difference = |(_, mark, luma): &(u64, Option<_>, Vec<u8>)| {
         let mark: test_support::truth_film::Mark = (*mark)?;

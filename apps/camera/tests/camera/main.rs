@@ -2,10 +2,13 @@
 //! The program with cameras, clients and a broker.
 
 mod control;
+mod cost;
 mod fleet;
 mod geometry;
 mod homeassistant;
+mod many;
 mod onvif;
+mod pushed;
 mod recorded;
 mod recordings;
 mod rtsp;

@@ -188,3 +188,29 @@ fn a_picture_that_is_turned_upright_is_analysed_and_recorded_upright() {
         }
     }
 }
+
+#[test]
+fn no_frame_by_tcp_is_lost_while_the_program_pauses() {
+    if !fetched("centerface") || !has("ffmpeg") {
+        return;
+    }
+    gst::init().unwrap();
+    let (folder, truth) = (folder("recorded-pause"), TruthFilm::new(SIZE.0, SIZE.1, Way::Smooth));
+    let (days, address) = (folder.join("days"), serve(&write_film(&folder, &truth, H264)));
+    let (mut program, _lines) = run(&["--files-seconds", "2.5", "--files-folder", days.to_str().unwrap(), &address]);
+    wait_until("the first pair", || days.join("00000.ndjson").exists());
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_secs(1));
+        signal(&program, "-STOP");
+        std::thread::sleep(Duration::from_millis(1200));
+        signal(&program, "-CONT");
+    }
+    wait_until("the third pair", || days.join("00002.ndjson").exists());
+    std::thread::sleep(Duration::from_secs(1));
+    signal(&program, "-TERM");
+    assert!(program.0.wait().unwrap().success());
+    let numbers = |pair: u32| marks(&days.join(format!("{pair:05}.mp4"))).into_iter().map(|(_, mark)| mark.map(|mark| mark.number));
+    let all: Option<Vec<u32>> = (0..3).flat_map(numbers).collect();
+    let all = all.expect("each frame can be read");
+    assert!(all.len() > 60 && all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{all:?}");
+}

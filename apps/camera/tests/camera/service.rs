@@ -126,13 +126,19 @@ pub fn signal(program: &Running, name: &str) {
     assert!(Command::new("kill").args([name, &program.0.id().to_string()]).status().unwrap().success());
 }
 
-/// The values of the metrics page, by name.
-pub fn metrics(port: u16) -> impl Fn(&str) -> f64 {
+/// The metrics page.
+pub fn metrics_page(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
     assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    page
+}
+
+/// The values of the metrics page, by name.
+pub fn metrics(port: u16) -> impl Fn(&str) -> f64 {
+    let page = metrics_page(port);
     move |name| {
         let sample = page.lines().find(|line| !line.starts_with('#') && line.split(['{', ' ']).next() == Some(name));
         let sample = sample.unwrap_or_else(|| panic!("no {name} in {page}"));
@@ -340,6 +346,8 @@ fn a_check_of_the_settings_ends_at_once_with_the_reason_if_they_are_wrong() {
         (format!("[publish]\n{location}\nspool-location = '{file}/spool'\n"), "/spool"),
         (format!("[publish]\n{location}\npassword-file = '/nowhere/password'\n"), "/nowhere/password"),
         (format!("[files]\nfolder = '{file}/days'\n"), "/days"),
+        (format!("push = ['hls:{file}/live']\n"), "/live"),
+        ("push = ['rtmp://host/live/key', 'rtmp:///live/key']\n".into(), "--push: expected an address of rtmp"),
     ] {
         fs::write(&configuration, format!("source = 'rtsp://127.0.0.1:1/live'\n{text}")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_emotion-camera"));

@@ -25,6 +25,7 @@ use emotion_photo_reader::{Reading as Reader, source};
 use emotion_supervise::chain::Chain;
 use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
+use emotion_supervise::log::Log;
 use emotion_supervise::place::Place;
 use emotion_supervise::setting::{Setting, SettingError};
 use emotion_supervise::time_of_day::Clock;
@@ -195,7 +196,7 @@ fn add_input(
                 clock: Clock::Camera,
                 video: 1,
                 progress: source.progress.clone(),
-                tell: |text| eprintln!("emotion-dashboard: {text}"),
+                log: Log::new(format!("emotion-dashboard: {}", source.name)),
             };
             let file_loop = input::add(pipeline, place, &reading, entry)?;
             if let Some(file_loop) = &file_loop {

@@ -2,7 +2,7 @@
 //! The switches of a source.
 
 use clap::ValueEnum;
-use emotion_supervise::chain::{Baseline, DETECTOR, Prior};
+use emotion_supervise::chain::{self, Baseline, DETECTOR, Prior};
 use emotion_supervise::kept;
 use emotion_supervise::setting::Setting;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -81,7 +81,7 @@ impl Switches {
             // Below 0 is the threshold of the model.
             Setting::new(DETECTOR.0, "score-threshold", self.threshold.unwrap_or(-1.0)),
             Setting::new(DETECTOR.0, "detect-interval", self.interval),
-            self.prior.setting(),
+            chain::prior(self.prior),
             self.baseline.setting(),
         ]
     }

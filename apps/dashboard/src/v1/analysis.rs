@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use emotion_scan::analysis::{Analyser, start_elements};
 use emotion_scan::{Network, networks};
-use emotion_supervise::chain::Prior;
+use emotion_supervise::chain::{self, Prior};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -126,6 +126,6 @@ impl Analysers {
 }
 
 fn load(wanted: Wanted) -> Result<Analyser, Problem> {
-    let loaded = start_elements().and_then(|()| Analyser::new(&[wanted.prior.setting()], wanted.geometry, THREADS));
+    let loaded = start_elements().and_then(|()| Analyser::new(&[chain::prior(wanted.prior)], wanted.geometry, THREADS));
     loaded.map_err(Problem::internal)
 }

@@ -17,6 +17,8 @@ use super::options::Plan;
 use super::problem::Problem;
 use crate::sources::upload::Upload;
 
+/// The media type of records, a JSON object a line.
+pub const NDJSON: &str = "application/x-ndjson";
 /// A film is examined for at most this long.
 const MAX_TIME: Duration = Duration::from_secs(3600);
 

@@ -21,10 +21,10 @@ use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use super::Api;
+use super::film::NDJSON;
 use super::film::{self, Progress};
 use super::options::Plan;
 use super::problem::Problem;
-use super::videos::NDJSON;
 use crate::sources::source::random_key;
 use crate::sources::upload::Upload;
 use crate::web::stream;

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::about::{Health, Models};
 use super::faces::Faces;
 use super::film::EndLine;
+use super::film::NDJSON;
 use super::jobs::JobStatus;
 use super::options::{FilmOptions, PictureOptions};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::sources::{FollowOptions, Sources};
-use super::videos::NDJSON;
 use crate::sources::switches::Switches;
 
 /// The document.
@@ -38,19 +38,20 @@ struct Operation {
     path: &'static str,
     id: &'static str,
     summary: &'static str,
-    query: Option<SchemaOf>,
+    query: Vec<SchemaOf>,
     body: Option<(&'static str, SchemaOf)>,
     answers: Vec<(u16, &'static str, Option<SchemaOf>)>,
     problems: Vec<u16>,
 }
 
 fn operation(method: &'static str, path: &'static str, id: &'static str, summary: &'static str) -> Operation {
-    Operation { method, path, id, summary, query: None, body: None, answers: Vec::new(), problems: Vec::new() }
+    Operation { method, path, id, summary, query: Vec::new(), body: None, answers: Vec::new(), problems: Vec::new() }
 }
 
 impl Operation {
-    fn query<T: JsonSchema>(self) -> Self {
-        Self { query: Some(T::json_schema), ..self }
+    fn query<T: JsonSchema>(mut self) -> Self {
+        self.query.push(T::json_schema);
+        self
     }
 
     fn body(self, media: &'static str, schema: SchemaOf) -> Self {
@@ -81,6 +82,7 @@ fn of_files() -> [Operation; 2] {
             .json::<Faces>(200)
             .problems(&OF_FILES),
         operation("post", "/v1/videos", "examineVideo", film)
+            .query::<PictureOptions>()
             .query::<FilmOptions>()
             .body(OCTETS, file)
             .answer(200, NDJSON, Some(lines))
@@ -262,7 +264,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         };
         parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": schema}));
     }
-    if let Some(query) = operation.query {
+    for query in &operation.query {
         let mut generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
         let query = query(&mut generator);
         for (name, schema) in query.get("properties").and_then(Value::as_object).into_iter().flatten() {

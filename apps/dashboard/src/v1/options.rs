@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Minimum and maximum time between two examined frames of a film, in seconds.
 const EVERY_S: [f64; 2] = [0.001, 86_400.0];
 
-/// How a picture is examined.
+/// How a picture or the frames of a film are examined.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PictureOptions {
     /// The `stream` of the records.
@@ -35,25 +35,15 @@ pub struct PictureOptions {
     /// How frequent the expressions are assumed to be: as in front of a camera, or all alike, as in posed or selected pictures.
     #[schemars(schema_with = "choices::<Prior>")]
     prior: Option<Prior>,
-    /// Degrees by which the picture is turned clockwise before it is searched; `auto` searches a picture with few faces in all four
+    /// Degrees by which a picture is turned clockwise before it is searched; `auto` searches a picture with few faces in all four
     /// directions. Boxes refer to the picture before this turn.
     #[schemars(schema_with = "choices::<Turn>")]
     turn: Option<Turn>,
 }
 
-/// How a film is examined.
+/// Which frames of a film are examined.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct FilmOptions {
-    /// The `stream` of the records.
-    name: Option<String>,
-    /// Estimate pose, landmarks and blendshapes of each face too.
-    geometry: Option<bool>,
-    /// How frequent the expressions are assumed to be: as in front of a camera, or all alike, as in posed or selected pictures.
-    #[schemars(schema_with = "choices::<Prior>")]
-    prior: Option<Prior>,
-    /// Degrees by which frames are turned clockwise before they are searched. Boxes refer to the frame before this turn.
-    #[schemars(schema_with = "choices::<Turn>")]
-    turn: Option<Turn>,
     /// Seconds between examined frames; without it, every frame is examined.
     #[schemars(range(min = EVERY_S[0], max = EVERY_S[1]))]
     every: Option<f64>,
@@ -73,27 +63,22 @@ pub struct Plan {
 impl From<PictureOptions> for Plan {
     fn from(options: PictureOptions) -> Self {
         let PictureOptions { name, geometry, prior, turn } = options;
-        Self::new(name, geometry, prior, turn, None)
-    }
-}
-
-impl TryFrom<FilmOptions> for Plan {
-    type Error = Problem;
-
-    fn try_from(options: FilmOptions) -> Result<Self, Problem> {
-        let FilmOptions { name, geometry, prior, turn, every } = options;
-        let [min, max] = EVERY_S;
-        let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("expected `every` to be {min} to {max} seconds"));
-        let interval = |seconds| if (min..=max).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) };
-        Ok(Self::new(name, geometry, prior, turn, every.map(interval).transpose()?))
+        let name = name.and_then(|name| clean_name(&name)).unwrap_or_default();
+        let wanted = Wanted { geometry: geometry.unwrap_or_default(), prior: prior.unwrap_or_default() };
+        Self { name, wanted, every: None, turn: turn.unwrap_or_default() }
     }
 }
 
 impl Plan {
-    fn new(name: Option<String>, geometry: Option<bool>, prior: Option<Prior>, turn: Option<Turn>, every: Option<Duration>) -> Self {
-        let name = name.and_then(|name| clean_name(&name)).unwrap_or_default();
-        let wanted = Wanted { geometry: geometry.unwrap_or_default(), prior: prior.unwrap_or_default() };
-        Self { name, wanted, every, turn: turn.unwrap_or_default() }
+    /// That of a film.
+    ///
+    /// # Errors
+    /// If the time between frames is out of range.
+    pub fn of_film(frames: PictureOptions, film: FilmOptions) -> Result<Self, Problem> {
+        let [min, max] = EVERY_S;
+        let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("expected `every` to be {min} to {max} seconds"));
+        let interval = |seconds| if (min..=max).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) };
+        Ok(Self { every: film.every.map(interval).transpose()?, ..Self::from(frames) })
     }
 
     /// Opens a file.

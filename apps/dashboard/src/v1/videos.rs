@@ -11,25 +11,26 @@ use futures_util::stream::unfold;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::options::{FilmOptions, Plan};
+use super::film::NDJSON;
+use super::options::{FilmOptions, PictureOptions, Plan};
 use super::problem::Problem;
 use super::{Api, body, film, jobs};
 use crate::sources::upload::Upload;
 
-/// The media type of records, a JSON object a line.
-pub const NDJSON: &str = "application/x-ndjson";
 /// Frames whose records wait for a client that reads slowly.
 const FRAMES_AHEAD: usize = 64;
 
 /// Examines the film in the body, at once or as a job.
 pub async fn examine(
     State(api): State<Api>,
-    query: Result<Query<FilmOptions>, QueryRejection>,
+    frames: Result<Query<PictureOptions>, QueryRejection>,
+    film_options: Result<Query<FilmOptions>, QueryRejection>,
     headers: HeaderMap,
     film: Body,
 ) -> Result<Response, Problem> {
     let is_job = wants_job(&headers);
-    let plan = query.map_err(Problem::from).and_then(|Query(options)| Plan::try_from(options));
+    let options = frames.and_then(|Query(frames)| Ok((frames, film_options?.0)));
+    let plan = options.map_err(Problem::from).and_then(|(frames, film)| Plan::of_film(frames, film));
     let admitted = plan.and_then(|plan| {
         let turn = if is_job { api.jobs.check_room().map(|()| None) } else { api.analysers.film().map(Some) };
         Ok((plan, turn?))

@@ -32,17 +32,17 @@ fn start(test: &str) -> Dashboard {
     dashboard
 }
 
-/// The examples of the page in a language that send something to the server.
-fn examples(language: &str) -> Vec<String> {
+/// The examples of the page in a language that send something to the server, and those of jobs, which depend on each other.
+fn examples(language: &str) -> (Vec<String>, Vec<String>) {
     let page = std::fs::read_to_string(repository().join("docs/interfaces.md")).unwrap();
     let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
-    let blocks = blocks.filter(|(name, text)| *name == language && text.contains(DOCUMENTED) && !text.contains("/jobs/ID"));
-    blocks.map(|(_, text)| text.to_owned()).collect()
+    let blocks = blocks.filter(|(name, text)| *name == language && text.contains(DOCUMENTED));
+    blocks.map(|(_, text)| text.to_owned()).partition(|text| !text.contains("/jobs/ID"))
 }
 
 /// Runs the examples of a language with `program`, which takes a script after `option`.
 fn run_examples(dashboard: &Dashboard, language: &str, program: &str, option: &str) {
-    let examples = examples(language);
+    let (examples, _) = examples(language);
     assert!(examples.len() >= 3, "{language}");
     for example in examples {
         // That of a camera does not end.
@@ -65,6 +65,26 @@ fn the_lines_of_the_page_work_with_curl_python_and_node() {
             run_examples(&dashboard, language, program, option);
         }
     }
+}
+
+#[test]
+fn the_lines_of_the_page_about_a_job_work() {
+    if !fetched("centerface") || !installed(&["curl"]) {
+        return;
+    }
+    let (dashboard, (_, jobs)) = (start("v1-job-lines"), examples("sh"));
+    let [send, ask, fetch, delete] = jobs[0].lines().collect::<Vec<_>>()[..] else { panic!("{jobs:?}") };
+    let line = |line: &str, id: &str| {
+        let script = line.replace(DOCUMENTED, &format!("http://{}", dashboard.address)).replace("/ID", &format!("/{id}"));
+        run(Command::new("sh").args(["-c", &script]).current_dir(&dashboard.folder.0))
+    };
+    let sent = line(send, "");
+    let location = sent.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_else(|| panic!("{sent}"));
+    let id = location.trim().rsplit('/').next().unwrap();
+    until("the end of the job", || line(ask, id).contains("\"done\"").then_some(()));
+    assert!(line(fetch, id).contains("happiness"));
+    line(delete, id);
+    assert!(line(ask, id).contains("404"));
 }
 
 /// A folder of `scripts/test api`.

@@ -6,7 +6,7 @@
 //! flush makes them forget all faces. The others keep more state of a stream, such as its orientation, so a slice gets new ones
 //! where that differs.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use emotion_core::geometry::Size;
 use emotion_core::record::FaceRecord;
@@ -26,9 +26,8 @@ use crate::turn::Direction;
 /// # Errors
 /// If GStreamer does not start.
 pub fn start_elements() -> Result<(), Error> {
-    static REGISTERED: OnceLock<Result<(), gst::glib::BoolError>> = OnceLock::new();
     gst::init()?;
-    Ok(REGISTERED.get_or_init(gstemotion::plugin_register_static).clone()?)
+    Ok(gstemotion::plugin_register_static()?)
 }
 
 /// The faces of a frame.

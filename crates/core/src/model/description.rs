@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -142,13 +142,17 @@ fn one() -> f32 {
 
 /// How frequent the expressions are assumed to be where the faces come from. A class that is frequent there is chosen more
 /// often in cases of doubt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[cfg_attr(feature = "glib", derive(glib::Enum), enum_type(name = "GstEmotionPrior"))]
 #[serde(rename_all = "lowercase")]
 pub enum Prior {
-    /// As in front of a camera, where two of three faces are neutral or happy.
+    /// As in front of a camera
     #[default]
+    #[cfg_attr(feature = "glib", enum_value(name = "As frequent as in front of a camera: mostly neutral and happy", nick = "natural"))]
     Natural,
-    /// All classes alike, as in a collection of posed or selected pictures.
+    /// All alike, as in posed or selected pictures
+    #[cfg_attr(feature = "glib", enum_value(name = "All alike, as in posed or selected pictures", nick = "balanced"))]
     Balanced,
 }
 

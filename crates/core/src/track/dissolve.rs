@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::scene_cut::{SAMPLES, difference};
+use super::samples::{SAMPLES, difference};
 
 /// A dissolve that takes longer is not detected.
 const LONGEST: Duration = Duration::from_secs(1);

@@ -15,6 +15,7 @@
 pub mod motion;
 mod assignment;
 pub mod tracker;
+mod samples;
 mod dissolve;
 pub mod scene_cut;
 pub mod change;

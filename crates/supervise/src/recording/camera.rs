@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The camera's own video on its way to the decoder, to record it without encoding.
+//! The camera's own video on its way to the decoder, to record and send it without encoding.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use gst::glib;
@@ -16,10 +17,29 @@ const MAX_WAITING: usize = 1000;
 /// H.265 let a decoder hold back at most as many.
 const LOOK_AHEAD: usize = 16;
 
-/// Records the encoded video of one run of a source. Its pictures get the times of the frames that are decoded from them.
+/// What takes the encoded video of a source.
+pub trait Taker: fmt::Debug + Send + Sync {
+    /// Notes what video the source has, before its first frame; `None` if it has none that can be taken.
+    fn begin(&self, caps: Option<&gst::Caps>);
+
+    /// Takes a frame. Those that are decoded before they are shown have the time of decoding.
+    fn take(&self, frame: Frame);
+}
+
+impl Taker for Recorder {
+    fn begin(&self, caps: Option<&gst::Caps>) {
+        self.set_encoded(caps.is_some());
+    }
+
+    fn take(&self, frame: Frame) {
+        self.push(frame);
+    }
+}
+
+/// Passes on the encoded video of one run of a source. Its pictures get the times of the frames that are decoded from them.
 #[derive(Debug)]
 pub struct Tap {
-    recorder: Arc<Recorder>,
+    takers: Vec<Arc<dyn Taker>>,
     state: Mutex<State>,
 }
 
@@ -42,14 +62,14 @@ struct State {
 }
 
 impl Tap {
-    /// Records what [`Self::take_at`] gets.
-    pub fn new(recorder: Arc<Recorder>) -> Self {
-        Self { recorder, state: Mutex::default() }
+    /// Passes on to `takers` what [`Self::take_at`] gets.
+    pub fn new(takers: Vec<Arc<dyn Taker>>) -> Self {
+        Self { takers, state: Mutex::default() }
     }
 
     /// Taps the decoders that `source` adds from now on.
-    pub fn of_decoders(source: &gst::Pipeline, recorder: Arc<Recorder>) -> Arc<Self> {
-        let tap = Arc::new(Self::new(recorder));
+    pub fn of_decoders(source: &gst::Pipeline, takers: Vec<Arc<dyn Taker>>) -> Arc<Self> {
+        let tap = Arc::new(Self::new(takers));
         let taken = tap.clone();
         decoding::take_encoded(source, move |picture| taken.take(picture));
         tap
@@ -90,7 +110,8 @@ impl Tap {
         if state.stream.is_none() {
             state.stream = stream.map(Into::into);
             state.waiting.retain(|(picture, _)| Some(picture.stream.as_str()) == stream);
-            self.recorder.set_encoded(!state.waiting.is_empty());
+            let caps = state.waiting.front().map(|(picture, _)| &picture.caps);
+            self.takers.iter().for_each(|taker| taker.begin(caps));
         }
     }
 
@@ -123,7 +144,8 @@ impl Tap {
             state.recorded.truncate(LOOK_AHEAD);
             let time = known.unwrap_or(gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)));
             buffer.make_mut().set_dts(time.saturating_sub(early));
-            self.recorder.push(Frame { caps, buffer, time });
+            let frame = Frame { caps, buffer, time };
+            self.takers.iter().for_each(|taker| taker.take(frame.clone()));
         }
     }
 }

@@ -31,10 +31,11 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::encoding::NoEncoder;
-pub use camera::Tap;
+pub use camera::{Taker, Tap};
 use records::Note;
 pub use retention::Keep;
 use retention::Own;
+pub(crate) use run::Form;
 use run::Run;
 
 /// Pause after a failure.
@@ -118,7 +119,7 @@ impl Frame {
     }
 
     /// True if a recording can begin with it.
-    fn is_key(&self) -> bool {
+    pub(crate) fn is_key(&self) -> bool {
         !self.is_encoded() || !self.buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
     }
 }
@@ -262,7 +263,7 @@ impl Recorder {
 
     /// The run that takes `frame`. `None` before a key frame and while there is no room.
     fn run<'a>(&self, state: &'a mut State, frame: &Frame) -> Option<&'a mut Run> {
-        if state.run.as_ref().is_some_and(|run| !run.goes_on_with(frame)) {
+        if state.run.as_ref().is_some_and(|run| !run.form.goes_on_with(frame)) {
             self.shared.end_run(state);
         }
         if state.run.is_none() {

@@ -45,10 +45,7 @@ pub(super) fn parser(caps: &gst::Caps) -> Option<&'static str> {
 pub(super) struct Run {
     pub(super) number: u64,
     pub(super) entry: AppSrc,
-    /// Caps of the frames.
-    caps: gst::Caps,
-    /// Parameter sets of encoded frames, which an MP4 file has once.
-    parameters: Vec<u8>,
+    pub(super) form: Form,
     cuts: Cuts,
     /// Time of the first frame.
     start: gst::ClockTime,
@@ -74,8 +71,8 @@ impl Run {
     /// Starts a pipeline with its first frame, and a thread that follows it. The receiver is disconnected at its end.
     pub(super) fn start(shared: &Arc<Shared>, number: u64, retry: Duration, frame: &Frame) -> Result<(Self, Receiver<()>), RecordingError> {
         let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), shared.next.clone(), shared.own.clone()));
-        let (caps, waiting) = (essential(&frame.caps), Waiting::default());
-        let (pipeline, entry) = build(&caps, &pairs, &waiting)?;
+        let (form, waiting) = (Form::of(frame), Waiting::default());
+        let (pipeline, entry) = build(&form.caps, &pairs, &waiting)?;
         let (ending, ended) = channel();
         // An error of an element that does not start is on the bus.
         let _ = pipeline.set_state(gst::State::Playing);
@@ -83,15 +80,9 @@ impl Run {
         let follow = move || follower.follow(number, &pipeline, &pairs, retry, ending);
         std::thread::Builder::new().name("recorder".into()).spawn(follow).map_err(RecordingError::Thread)?;
         let length = gst::ClockTime::try_from(shared.recordings.length).unwrap_or(gst::ClockTime::MAX);
-        let (cuts, parameters) = (Cuts::new(length, MARGIN), super::camera::parameters(frame));
+        let cuts = Cuts::new(length, MARGIN);
         let (start, end, records) = (frame.time, frame.time, shared.records.clone());
-        Ok((Self { number, entry, caps, parameters, cuts, start, end, records, waiting }, ended))
-    }
-
-    /// True if `frame` can be in the same video.
-    pub(super) fn goes_on_with(&self, frame: &Frame) -> bool {
-        let parameters = super::camera::parameters(frame);
-        essential(&frame.caps) == self.caps && (parameters.is_empty() || parameters == self.parameters)
+        Ok((Self { number, entry, form, cuts, start, end, records, waiting }, ended))
     }
 
     /// The frame as it enters the pipeline. `None` for one that is shown before the first, which nobody can decode without those before.
@@ -118,6 +109,26 @@ impl Run {
         // Fails if the pipeline has been stopped.
         let _ = self.entry.end_of_stream();
         self.end
+    }
+}
+
+/// What a video cannot change.
+pub(crate) struct Form {
+    caps: gst::Caps,
+    /// Parameter sets of encoded frames, which an MP4 file has once.
+    parameters: Vec<u8>,
+}
+
+impl Form {
+    /// That of a video which begins with `frame`.
+    pub(crate) fn of(frame: &Frame) -> Self {
+        Self { caps: essential(&frame.caps), parameters: super::camera::parameters(frame) }
+    }
+
+    /// True if `frame` can be in the same video.
+    pub(crate) fn goes_on_with(&self, frame: &Frame) -> bool {
+        let parameters = super::camera::parameters(frame);
+        essential(&frame.caps) == self.caps && (parameters.is_empty() || parameters == self.parameters)
     }
 }
 

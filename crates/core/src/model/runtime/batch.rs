@@ -5,14 +5,14 @@
 //! most the window and until an instance is idle, and runs the network on all pictures that came meanwhile. A batch is closed
 //! earlier when each stream has its pictures in it, so a stream alone never waits.
 
+use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ort::value::DynValue;
 use parking_lot::{Condvar, Mutex};
 
-use super::network::Part;
-use super::pool::InstancePool;
+use super::instance::Instance;
+use super::outputs::{Output, Part};
 
 /// Maximum number of values in the input of a batch, unless a stream alone has more: 32 MB. Of that, the number of pictures is the next
 /// lower power of two, such as 32 for colour pictures of 320x192.
@@ -48,22 +48,6 @@ struct State {
     done: Option<Result<Arc<[Output]>, String>>,
 }
 
-/// An output for all pictures of a batch.
-pub(super) struct Output {
-    pub(super) shape: Vec<i64>,
-    pub(super) values: Vec<f32>,
-}
-
-impl Output {
-    fn copy(value: &DynValue, pictures: usize) -> Result<Self, String> {
-        let (shape, values) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
-        if shape.first() != Some(&(pictures as i64)) {
-            return Err(format!("an output of shape {shape:?} for {pictures} pictures"));
-        }
-        Ok(Self { shape: shape.to_vec(), values: values.to_vec() })
-    }
-}
-
 impl Batches {
     /// A buffer of `length` values, which are unspecified.
     pub(super) fn buffer(&self, length: usize) -> Vec<f32> {
@@ -72,14 +56,14 @@ impl Batches {
         buffer
     }
 
-    /// Runs the network of `pool` on `values`, which are pictures of `shape`, together with those of the `streams` that come within
+    /// Runs the instance that `lease` waits for on `values`, which are pictures of `shape`, together with those of the `streams` that come within
     /// `window`. A run has `padded` pictures for those that came. Returns the outputs, and which of their pictures these are.
     ///
     /// # Errors
     /// The message of the run.
-    pub(super) fn run(
+    pub(super) fn run<I: DerefMut<Target = Instance>>(
         &self,
-        pool: &InstancePool,
+        lease: impl FnOnce() -> I,
         shape: [usize; 4],
         values: Vec<f32>,
         streams: usize,
@@ -90,7 +74,7 @@ impl Batches {
         let [pictures, picture @ ..] = shape;
         let (batch, first, is_leader) = self.join(picture, values, streams);
         if is_leader {
-            self.lead(pool, &batch, deadline, padded);
+            self.lead(lease, &batch, deadline, padded);
         }
         let mut state = batch.state.lock();
         while state.done.is_none() {
@@ -125,12 +109,18 @@ impl Batches {
     }
 
     /// Waits for the streams, closes `batch` and runs it. The other streams hear of a panic as of an error.
-    fn lead(&self, pool: &InstancePool, batch: &Arc<Batch>, deadline: Instant, padded: impl Fn(usize) -> usize) {
+    fn lead<I: DerefMut<Target = Instance>>(
+        &self,
+        lease: impl FnOnce() -> I,
+        batch: &Arc<Batch>,
+        deadline: Instant,
+        padded: impl Fn(usize) -> usize,
+    ) {
         let mut state = batch.state.lock();
         while !state.is_complete && !batch.changed.wait_until(&mut state, deadline).timed_out() {}
         drop(state);
         let _finish = Finish(batch);
-        let mut instance = pool.lease();
+        let mut instance = lease();
         let _device = instance.exclusive();
         self.open.lock().retain(|open| !Arc::ptr_eq(open, batch));
         let parts = std::mem::take(&mut batch.state.lock().parts);

@@ -13,6 +13,7 @@
 mod batch;
 mod instance;
 mod network;
+mod outputs;
 mod plugin;
 mod pool;
 mod provider;
@@ -20,6 +21,7 @@ mod session;
 #[cfg(target_os = "linux")]
 mod vulkan;
 
-pub use network::{Network, Outputs, TensorSpec};
+pub use network::Network;
+pub use outputs::{Outputs, TensorSpec};
 pub use provider::{Execution, Plugin, Provider, RunOptions};
 pub use session::{Library, library, switch_off_telemetry};

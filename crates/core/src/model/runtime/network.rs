@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A network that is ready to run, and the tensors that it reads and writes.
+//! A network that is ready to run.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use ort::value::{DynValue, Outlet, ValueType};
+use ort::value::{Outlet, ValueType};
 
-use super::batch::Output;
 use super::instance::Instance;
+use super::outputs::{Outputs, Part, TensorSpec, Values};
 use super::plugin;
 use super::pool::InstancePool;
 use super::provider::{Execution, check_provider};
@@ -19,22 +18,6 @@ use crate::model::ModelFile;
 use crate::model::onnx::constant_weights;
 use crate::model::search_path::SearchPath;
 use crate::statistics::{StepTimes, Stopwatch};
-
-/// Name and shape of one input or output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorSpec {
-    /// Name in the graph.
-    pub name: String,
-    /// Length of each axis; `None` for an axis of any length.
-    pub shape: Vec<Option<usize>>,
-}
-
-impl std::fmt::Display for TensorSpec {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let axes: Vec<_> = self.shape.iter().map(|axis| axis.map_or("?".to_string(), |length| length.to_string())).collect();
-        write!(f, "{} [{}]", self.name, axes.join(", "))
-    }
-}
 
 /// A loaded ONNX model.
 pub struct Network {
@@ -156,7 +139,7 @@ impl Network {
         let streams = Arc::strong_count(&self.pool);
         let padded = |pictures| self.padded(pictures);
         let (outputs, part) = batches
-            .run(&self.pool, shape, pictures, streams, self.execution.batch_window, padded)
+            .run(|| self.pool.lease(), shape, pictures, streams, self.execution.batch_window, padded)
             .map_err(|message| Error::Inference { model: self.name.clone(), message })?;
         let inference = clock.lap();
         read(&Outputs { values: Values::Copied(&outputs), part, specs: &self.outputs, model: &self.name })?;
@@ -205,75 +188,6 @@ impl Network {
             Error::Inference { message: found, .. } => Error::Model { path: path.into(), expected: expected.into(), found },
             other => other,
         })
-    }
-}
-
-/// The outputs for some pictures.
-pub struct Outputs<'a> {
-    values: Values<'a>,
-    part: Part,
-    specs: &'a [TensorSpec],
-    model: &'a str,
-}
-
-/// The outputs of a run.
-enum Values<'a> {
-    Tensors(&'a [DynValue]),
-    Copied(&'a [Output]),
-}
-
-/// Some pictures of a run.
-pub(super) struct Part {
-    pub(super) pictures: Range<usize>,
-    /// Number of pictures in the run.
-    pub(super) of: usize,
-}
-
-impl Outputs<'_> {
-    /// Number of outputs.
-    pub fn count(&self) -> usize {
-        match self.values {
-            Values::Tensors(values) => values.len(),
-            Values::Copied(values) => values.len(),
-        }
-    }
-
-    /// The length of each axis of output `index`, and its values, row-major. The first axis may be longer than the values: the run may
-    /// have had other pictures, too.
-    ///
-    /// # Errors
-    /// [`Error::Inference`] if there is no such output or its element type is not `f32`.
-    pub fn get(&self, index: usize) -> Result<(&[i64], &[f32])> {
-        let error = |message: String| Error::Inference { model: self.model.into(), message };
-        if index >= self.count() {
-            return Err(error(format!("no output {index}: the network has {}", self.count())));
-        }
-        let (shape, values) = match self.values {
-            Values::Copied(outputs) => (&outputs[index].shape[..], &outputs[index].values[..]),
-            Values::Tensors(tensors) => {
-                let (shape, values) = tensors[index].try_extract_tensor::<f32>().map_err(|failed| error(failed.to_string()))?;
-                (&shape[..], values)
-            }
-        };
-        let Part { pictures, of } = &self.part;
-        if pictures.len() == *of {
-            return Ok((shape, values));
-        }
-        let each = values.len() / of;
-        Ok((shape, &values[pictures.start * each..pictures.end * each]))
-    }
-
-    /// The values of output `index`, which must be `count` in number.
-    ///
-    /// # Errors
-    /// Those of [`get`](Self::get), and [`Error::Inference`] if the number of values differs.
-    pub fn get_exactly(&self, index: usize, count: usize) -> Result<&[f32]> {
-        let (_, values) = self.get(index)?;
-        if values.len() == count {
-            return Ok(values);
-        }
-        let message = format!("{} values of {} instead of {count}", values.len(), self.specs[index].name);
-        Err(Error::Inference { model: self.model.into(), message })
     }
 }
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Cameras, brokers and a dashboard under faults that come together, with accounts of everything that was shown: `scripts/test chaos`.
+//!
+//! ```text
+//! schedule.rs  seed → faults          cameras.rs   frames that say their numbers   ┐
+//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘
+//! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, processes.rs
+//! page.rs      result.json and a page that draws it
+//! ```
+
+mod account;
+mod brokers;
+mod cameras;
+mod likeness;
+mod messages;
+mod page;
+mod processes;
+mod programs;
+mod proxy;
+mod recordings;
+mod scan;
+mod schedule;
+mod site;
+mod watched;
+
+use std::time::Duration;
+
+use test_support::broker::installed;
+use test_support::{fetched, repository};
+
+/// The number in an environment variable.
+fn variable(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty());
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number, found {text}")))
+}
+
+#[test]
+#[ignore = "takes MINUTES=10: scripts/test chaos"]
+fn chaos() {
+    if !fetched("centerface") || !installed(&["mosquitto", "mosquitto_sub", "nats-server", "ffprobe"]) {
+        return;
+    }
+    let (seed, length) = (variable("SEED", 1), Duration::from_secs(60 * variable("MINUTES", 10)));
+    let folder = repository().join("target/chaos").join(seed.to_string());
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let cameras = variable("CAMERAS", 8).clamp(1, 8) as usize;
+    let faults = if variable("CALM", 0) > 0 { Vec::new() } else { schedule::faults(seed, length, cameras) };
+    println!("chaos: seed {seed}, {} s, {cameras} cameras, {} faults, {}", length.as_secs(), faults.len(), folder.display());
+    let story = site::run(&folder, length, cameras, faults);
+    let mut accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();
+    accounts.extend(story.scan.clone());
+    page::write(&folder, seed, &story, &accounts);
+    let findings: usize = accounts.iter().map(|account| account.findings.len()).sum();
+    for account in &accounts {
+        println!("chaos: {}: {} checked, {} findings", account.promise, account.checked, account.findings.len());
+        account.findings.iter().take(20).for_each(|finding| println!("chaos:   {finding}"));
+    }
+    assert_eq!(findings, 0, "{}", folder.join("index.html").display());
+}

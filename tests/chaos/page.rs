@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `result.json`, and a page that shows it: faults on an axis of time, with the accounts below.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::account::{Account, Finding, Story};
+use crate::programs::Program;
+
+/// The page, without its data.
+const PAGE: &str = include_str!("page.html");
+/// Where they go.
+const PLACE: &str = "\"RESULT\"";
+
+/// Writes both to `folder`.
+pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
+    let programs: Vec<_> = story.cameras.iter().map(|camera| &camera.program).chain([&story.dashboard]).map(program).collect();
+    let faults = story.faults.iter().map(|fault| {
+        json!({
+            "at": fault.at.as_secs_f64(), "end": fault.end().as_secs_f64(),
+            "target": format!("{:?}", fault.target), "kind": format!("{:?}", fault.kind),
+        })
+    });
+    let result = json!({
+        "seed": seed, "seconds": story.length, "cameras": story.cameras.len(), "left_out": story.left_out,
+        "frames": story.shown.len() * story.cameras.len(), "messages": story.messages.len(),
+        "faults": faults.collect::<Vec<_>>(), "programs": programs, "accounts": accounts.iter().map(account).collect::<Vec<_>>(),
+    });
+    fs::write(folder.join("result.json"), format!("{result:#}\n")).expect("a file");
+    // In a script element, `<` could end it.
+    fs::write(folder.join("index.html"), PAGE.replace(PLACE, &result.to_string().replace('<', "\\u003c"))).expect("a file");
+}
+
+fn program(program: &Program) -> Value {
+    let samples = program.samples();
+    let samples = samples.iter().map(|sample| json!([sample.at, sample.memory_kib, sample.descriptors, sample.threads]));
+    let ends = program.ends.iter().map(
+        |end| json!({ "at": end.at, "asked": end.asked.map(|signal| format!("{signal:?}")), "took": end.took, "failure": end.failure }),
+    );
+    json!({ "name": program.name, "ends": ends.collect::<Vec<_>>(), "samples": samples.collect::<Vec<_>>() })
+}
+
+fn account(account: &Account) -> Value {
+    let finding = |finding: &Finding| json!({ "program": finding.program, "at": finding.at, "text": finding.text });
+    let findings: Vec<_> = account.findings.iter().map(finding).collect();
+    json!({ "promise": account.promise, "checked": account.checked, "findings": findings })
+}

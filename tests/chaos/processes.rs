@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Accounts of processes: they end when they are asked, count everything, recover, and leave nothing behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::account::{Account, Story};
+use crate::programs::{Program, Sample};
+use crate::schedule::CALM_END;
+
+/// Seconds in which a program ends.
+const SHUTDOWN: f64 = 10.0;
+/// Frames that wait for the analysis at most: those of a second, and those in queues.
+const WAITING: f64 = 20.0;
+/// A process that lives so many seconds shows whether it grows; the first part of them is not looked at.
+const LONG_LIFE: f64 = 1200.0;
+const WARM_UP: f64 = 300.0;
+/// Growth of memory in KiB an hour.
+const GROWTH: f64 = 1024.0;
+
+/// The accounts of all processes.
+pub fn accounts(story: &Story) -> Vec<Account> {
+    let programs: Vec<_> = story.cameras.iter().map(|camera| &camera.program).chain([&story.dashboard]).collect();
+    vec![ends(&programs), logs(&programs), counts(story), recovery(story), resources(&programs), files(story)]
+}
+
+fn ends(programs: &[&Program]) -> Account {
+    let mut account = Account::new("programs end only when they are asked, with status 0 and within 10 s");
+    for program in programs {
+        for end in &program.ends {
+            match end.asked {
+                Some(Signal::KILL) => account.checked += 1,
+                Some(_) => {
+                    let is_right = end.failure.is_empty() && end.took <= SHUTDOWN;
+                    account.check(is_right, &program.name, end.at, || format!("it took {:.1} s to end {}", end.took, end.failure));
+                }
+                None => account.check(false, &program.name, end.at, || format!("it ended by itself: {}", end.failure)),
+            }
+        }
+    }
+    account
+}
+
+fn logs(programs: &[&Program]) -> Account {
+    let mut account = Account::new("no program panics, and GStreamer reports no critical error");
+    for program in programs {
+        let text = fs::read(&program.log).unwrap_or_default();
+        for line in String::from_utf8_lossy(&text).lines() {
+            let is_bad = ["panicked at", "CRITICAL", "GLib-GObject", "poisoned"].iter().any(|word| line.contains(word));
+            account.check(!is_bad, &program.name, None, || line.to_owned());
+        }
+    }
+    account
+}
+
+fn counts(story: &Story) -> Account {
+    let mut account = Account::new("frames received are analysed, skipped or wait; messages are sent, dropped or wait");
+    for camera in &story.cameras {
+        let samples = camera.program.samples();
+        for sample in samples.iter().filter(|sample| !sample.metrics.is_empty()) {
+            let waiting = waiting(sample);
+            let text = || format!("{waiting} frames are neither analysed nor skipped");
+            account.check((-1.0..=WAITING).contains(&waiting), &camera.name, sample.at, text);
+            let publish = |name: &str| sample.get(&format!("emotion_publish_{name}"));
+            let (come, gone) = (
+                publish("messages_total") + publish("recovered_total"),
+                publish("sent_total") + publish("queue_messages") + publish("dropped_total"),
+            );
+            account.check(come == gone, &camera.name, sample.at, || format!("{come} messages, of which {gone} are counted"));
+        }
+        for pair in samples.windows(2).filter(|pair| pair[0].pid == pair[1].pid && !pair[1].metrics.is_empty()) {
+            let falls = pair[0].metrics.iter().find(|(name, value)| name.ends_with("_total") && pair[1].get(name) < **value);
+            account.check(falls.is_none(), &camera.name, pair[1].at, || format!("{falls:?} falls"));
+        }
+        // At the end, cameras are silent: nothing waits.
+        let last = samples.iter().rfind(|sample| !sample.metrics.is_empty());
+        let is_settled = last.is_some_and(|last| waiting(last) == 0.0 && last.get("emotion_publish_queue_messages") == 0.0);
+        account.check(is_settled, &camera.name, story.length, || format!("something waits at the end: {last:?}"));
+    }
+    account
+}
+
+fn waiting(sample: &Sample) -> f64 {
+    let frames = |name: &str| sample.get(&format!("emotion_frames_{name}_total"));
+    frames("received") - frames("analysed") - frames("skipped")
+}
+
+fn recovery(story: &Story) -> Account {
+    let mut account = Account::new("within half a minute after the last fault, sources, recordings and brokers are up again");
+    let from = story.length - CALM_END.as_secs_f64() / 2.0;
+    for camera in &story.cameras {
+        let samples = camera.program.samples();
+        let calm = samples.iter().filter(|sample| sample.at > from && sample.at < story.length - 5.0);
+        for sample in calm {
+            for name in ["emotion_source_up", "emotion_recording_up", "emotion_publish_connected"] {
+                account.check(sample.get(name) == 1.0, &camera.name, sample.at, || format!("{name} is {}", sample.get(name)));
+            }
+        }
+    }
+    account
+}
+
+/// The same number of descriptors and threads at the end as in the first minute, and no growth in a long life.
+fn resources(programs: &[&Program]) -> Account {
+    let mut account = Account::new("memory, file descriptors and threads do not grow");
+    for program in programs {
+        let mut lives: BTreeMap<u32, Vec<Sample>> = BTreeMap::new();
+        program.samples().into_iter().for_each(|sample| lives.entry(sample.pid).or_default().push(sample));
+        for life in lives.values() {
+            let (Some(first), Some(last)) = (life.first(), life.last()) else { continue };
+            let (warm, text) = (first.at + 60.0, |what: &str, from: f64, to: f64| format!("{what} from {from} to {to}"));
+            for (what, of) in
+                [("descriptors", (|sample: &Sample| sample.descriptors) as fn(&Sample) -> f64), ("threads", |sample| sample.threads)]
+            {
+                let (early, late): (Vec<_>, Vec<_>) = life.iter().partition(|sample| sample.at < warm);
+                let most = |samples: &[&Sample]| samples.iter().map(|sample| of(sample)).fold(0.0, f64::max);
+                let (early, late) = (most(&early), most(&late[late.len().saturating_sub(10)..]));
+                account.check(late <= early + 8.0, &program.name, last.at, || text(what, early, late));
+            }
+            if last.at - first.at > LONG_LIFE {
+                let warm: Vec<_> = life.iter().filter(|sample| sample.at > first.at + WARM_UP).collect();
+                let slope = slope(&warm) * 3600.0;
+                account.check(slope < GROWTH, &program.name, last.at, || format!("memory grows by {slope:.0} KiB an hour"));
+            }
+        }
+    }
+    account
+}
+
+/// The slope of the memory in KiB a second, by least squares.
+fn slope(samples: &[&Sample]) -> f64 {
+    let count = samples.len() as f64;
+    let mean = |of: fn(&Sample) -> f64| samples.iter().map(|sample| of(sample)).sum::<f64>() / count;
+    let (at, memory) = (mean(|sample| sample.at), mean(|sample| sample.memory_kib));
+    let sums = samples.iter().fold((0.0, 0.0), |(above, below), sample| {
+        (above + (sample.at - at) * (sample.memory_kib - memory), below + (sample.at - at).powi(2))
+    });
+    sums.0 / sums.1
+}
+
+/// Only recordings, spools and their lists are left.
+fn files(story: &Story) -> Account {
+    let mut account = Account::new("no file is left but recordings, spools and logs");
+    for camera in &story.cameras {
+        let list = format!(".{}.pairs", camera.name);
+        let folders = [(Some(&camera.recordings), vec![".mp4", ".ndjson", &list]), (camera.spool.as_ref(), vec![".records", "position"])];
+        for (folder, ends) in folders.iter().filter_map(|(folder, ends)| Some((folder.as_ref()?, ends))) {
+            for name in names(folder) {
+                account.check(ends.iter().any(|end| name.ends_with(end)), &camera.name, None, || {
+                    format!("{} is left", folder.join(&name).display())
+                });
+            }
+        }
+        let home = camera.program.log.parent().map(names).unwrap_or_default();
+        let core = home.iter().find(|name| name.starts_with("core"));
+        account.check(core.is_none(), &camera.name, None, || format!("{core:?}"));
+    }
+    account
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map_while(Result::ok);
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}

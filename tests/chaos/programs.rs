@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A program that is started again when it ends, as by a service manager, and what it uses while it runs.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Time until a program that ended is started again.
+const RESTART: Duration = Duration::from_secs(2);
+/// Time between two samples.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The end of a process.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// When, in seconds from the start of the run.
+    pub at: f64,
+    /// The signal that it was sent, or `None` if it ended by itself.
+    pub asked: Option<Signal>,
+    /// How long it took to end, in seconds.
+    pub took: f64,
+    /// Status or signal, as text; empty for success.
+    pub failure: String,
+}
+
+/// What a process uses and counts at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// When, in seconds from the start of the run.
+    pub at: f64,
+    pub pid: u32,
+    pub memory_kib: f64,
+    pub descriptors: f64,
+    pub threads: f64,
+    /// What `/metrics` says: name without labels, and value. Empty if it does not answer.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl Sample {
+    /// The value of a metric, 0 if it is missing.
+    pub fn get(&self, name: &str) -> f64 {
+        self.metrics.get(name).copied().unwrap_or(0.0)
+    }
+}
+
+/// A program that is kept running.
+pub struct Program {
+    pub name: String,
+    /// Both of its outputs.
+    pub log: PathBuf,
+    pub ends: Vec<End>,
+    /// Its words, the first of which is the path of the program.
+    pub command: Vec<String>,
+    /// Environment variables.
+    pub variables: Vec<(&'static str, String)>,
+    start: Instant,
+    child: Option<Child>,
+    /// The signal that asks it to end, and when it could do so.
+    asked: Option<(Signal, Instant)>,
+    paused: Option<u32>,
+    restart_at: Option<Instant>,
+    pid: Arc<AtomicU32>,
+    samples: Arc<Mutex<Vec<Sample>>>,
+}
+
+impl Program {
+    /// A program whose metrics are at a port, and whose log is `log`. [`Self::keep`] starts it.
+    pub fn new(name: &str, command: Vec<String>, metrics: u16, log: PathBuf, start: Instant) -> Self {
+        let (pid, samples) = (Arc::<AtomicU32>::default(), Arc::<Mutex<Vec<Sample>>>::default());
+        let (of, into) = (pid.clone(), samples.clone());
+        std::thread::spawn(move || {
+            // Ends with the program.
+            while Arc::strong_count(&into) > 1 {
+                std::thread::sleep(INTERVAL);
+                let sample = sample(of.load(SeqCst), metrics, start);
+                into.lock().expect("no panic").extend(sample);
+            }
+        });
+        let (child, asked, paused, restart_at, ends, variables) = (None, None, None, Some(start), Vec::new(), Vec::new());
+        Self { name: name.into(), log, ends, command, variables, start, child, asked, paused, restart_at, pid, samples }
+    }
+
+    /// Notes that the process has ended, and starts it again when it is time and `is_kept`. Returns true while there is a process.
+    pub fn keep(&mut self, is_kept: bool) -> bool {
+        if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("a child")) {
+            let failure = match (status.code(), status.signal()) {
+                (Some(0), _) => String::new(),
+                (Some(code), _) => format!("status {code}"),
+                (_, signal) => format!("signal {}", signal.unwrap_or(0)),
+            };
+            let took = self.asked.map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
+            let asked = self.asked.take().map(|(signal, _)| signal);
+            self.ends.push(End { at: self.start.elapsed().as_secs_f64(), asked, took, failure });
+            self.pid.store(0, SeqCst);
+            (self.child, self.restart_at) = (None, Some(Instant::now() + RESTART));
+        }
+        if is_kept && self.child.is_none() && self.restart_at.is_some_and(|at| at <= Instant::now()) {
+            let log = File::options().append(true).create(true).open(&self.log).expect("a log");
+            let mut command = Command::new(&self.command[0]);
+            command
+                .args(&self.command[1..])
+                .envs(self.variables.iter().cloned())
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().expect("a descriptor"))
+                .stderr(log);
+            let child = command.env_remove("GST_PLUGIN_PATH").current_dir(self.log.parent().expect("a folder")).spawn();
+            let child = child.unwrap_or_else(|error| panic!("{}: {error}", self.command[0]));
+            self.pid.store(child.id(), SeqCst);
+            self.child = Some(child);
+        }
+        self.child.is_some()
+    }
+
+    /// Asks the process to end by this signal, if it runs.
+    pub fn end(&mut self, signal: Signal) {
+        if let Some(child) = &self.child {
+            send(child.id(), signal);
+            self.asked = Some((signal, Instant::now()));
+        }
+    }
+
+    /// Stops the process for a while, or lets it go on.
+    pub fn pause(&mut self, is_paused: bool) {
+        if is_paused {
+            self.paused = self.child.as_ref().map(Child::id).inspect(|pid| send(*pid, Signal::STOP));
+        } else if let Some(pid) = self.paused.take().filter(|pid| self.pid.load(SeqCst) == *pid) {
+            send(pid, Signal::CONT);
+            self.asked = self.asked.map(|(signal, _)| (signal, Instant::now()));
+        }
+    }
+
+    /// What was sampled so far.
+    pub fn samples(&self) -> Vec<Sample> {
+        self.samples.lock().expect("no panic").clone()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = (child.kill(), child.wait());
+        }
+    }
+}
+
+fn send(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid as i32).expect("an id of a process");
+    // Fails if the process has just ended.
+    let _ = kill_process(pid, signal);
+}
+
+fn sample(pid: u32, metrics: u16, start: Instant) -> Option<Sample> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let pages = std::fs::read_to_string(folder.join("statm")).ok()?;
+    let memory_kib = pages.split(' ').nth(1)?.parse::<f64>().ok()? * rustix::param::page_size() as f64 / 1024.0;
+    let count = |name: &str| std::fs::read_dir(folder.join(name)).map_or(0, Iterator::count) as f64;
+    let (descriptors, threads) = (count("fd"), count("task"));
+    let metrics = read_metrics(metrics).unwrap_or_default();
+    Some(Sample { at: start.elapsed().as_secs_f64(), pid, memory_kib, descriptors, threads, metrics })
+}
+
+fn read_metrics(port: u16) -> Option<BTreeMap<String, f64>> {
+    let limit = Duration::from_millis(500);
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit).ok()?;
+    stream.set_read_timeout(Some(limit)).ok()?;
+    stream.write_all(format!("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let line = |line: &str| {
+        let (name, value) = line.rsplit_once(' ')?;
+        let name = name.split_once('{').map_or(name, |(name, _)| name);
+        Some((name.to_owned(), value.parse().ok()?))
+    };
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    Some(body.lines().filter(|text| text.starts_with("emotion_")).filter_map(line).collect())
+}

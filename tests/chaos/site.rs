@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The machine: cameras, their programs, brokers and a dashboard, and what the schedule does to them.
+
+use std::fs;
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::process::Signal;
+use test_support::broker::free_port;
+
+use crate::account::{Account, Story};
+use crate::brokers::{Mqtt, Nats};
+use crate::cameras::Cameras;
+use crate::programs::Program;
+use crate::proxy::Link;
+use crate::scan;
+use crate::schedule::{Fault, Kind, Target};
+use crate::watched::{Watched, disturb, program};
+
+const NAMES: [&str; 8] = ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn"];
+/// Before the end, cameras send nothing for this long, so that everything is counted.
+const SILENCE: Duration = Duration::from_secs(4);
+/// The longest time that a program may take to end before it is killed.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+struct Site {
+    cameras: Cameras,
+    watched: Vec<Watched>,
+    dashboard: Program,
+    /// The network of the dashboard to its broker.
+    dashboard_link: Link,
+    mqtt: Mqtt,
+    nats: Nats,
+}
+
+/// Runs for `length`, and tells what happened.
+pub fn run(folder: &Path, length: Duration, count: usize, faults: Vec<Fault>) -> Story {
+    let (start, begun) = (Instant::now(), SystemTime::now());
+    let mut site = Site::start(folder, count, start);
+    let left_out = site.left_out();
+    left_out.iter().for_each(|text| println!("chaos: {text}"));
+    let scan = site.play((start, length), folder, &faults);
+    site.end();
+    let scan = scan.map(|scan| scan.join().expect("no panic"));
+    let Site { cameras, watched, dashboard, mqtt, nats, .. } = site;
+    for (disk, camera) in watched.iter().filter_map(|camera| Some((camera.disk.as_ref()?, camera))) {
+        disk.keep(camera.recordings.parent().expect("a folder"));
+    }
+    let messages = [mqtt.messages(), nats.messages()].concat();
+    let (length, shown) = (length.as_secs_f64(), cameras.shown());
+    Story { length, start: begun, shown, faults, cameras: watched, dashboard, messages, scan, left_out }
+}
+
+impl Site {
+    fn start(folder: &Path, count: usize, start: Instant) -> Self {
+        let (cameras, mqtt, nats) = (Cameras::serve(count, start), Mqtt::start(), Nats::start());
+        let broker = |index| if is_mqtt(index) { ("mqtt", mqtt.port()) } else { ("nats", nats.port()) };
+        let names = NAMES.into_iter().enumerate().take(count);
+        let watched = names.map(|(index, name)| Watched::start(folder, (index, name), cameras.port, broker(index), start)).collect();
+        let dashboard_link = Link::to(mqtt.port());
+        let dashboard = dashboard(folder, dashboard_link.port, start);
+        Self { cameras, watched, dashboard, dashboard_link, mqtt, nats }
+    }
+
+    /// What cannot be done on this machine.
+    fn left_out(&self) -> Vec<String> {
+        let has = |is_there: fn(&Watched) -> bool| self.watched.len() < 3 || self.watched.iter().any(is_there);
+        let disk = (!has(|camera| camera.disk.is_some())).then_some("no full disk: mounting one needs root");
+        let clock = (!has(|camera| camera.clock.is_some())).then_some("no steps of the clock: faketime is not installed");
+        disk.into_iter().chain(clock).map(str::to_owned).collect()
+    }
+
+    /// Does what the schedule says. At half of the time, recordings are scanned.
+    fn play(&mut self, (start, length): (Instant, Duration), folder: &Path, faults: &[Fault]) -> Option<JoinHandle<Account>> {
+        let steps = faults.iter().flat_map(|fault| [(fault.at, fault, true), (fault.end(), fault, false)]);
+        let mut steps: Vec<_> = steps.collect();
+        steps.sort_by_key(|(at, ..)| *at);
+        let (mut steps, mut is_silent) = (steps.into_iter().peekable(), false);
+        let mut scan = None;
+        while start.elapsed() < length {
+            while let Some((at, fault, is_on)) = steps.next_if(|(at, ..)| *at <= start.elapsed()) {
+                println!("chaos: {:6.1} {} {:?} {:?}", at.as_secs_f64(), if is_on { "begins" } else { "ends  " }, fault.kind, fault.target);
+                self.apply(fault, is_on);
+            }
+            if !is_silent && start.elapsed() + SILENCE >= length {
+                is_silent = true;
+                (0..self.watched.len()).for_each(|index| self.cameras.misbehave(index, Kind::Stall, true));
+            }
+            if start.elapsed() * 2 > length && scan.is_none() {
+                scan = Some(scan::begin(folder, &self.watched[0].recordings, faults.len() as u64));
+                self.upgrade();
+            }
+            self.watched.iter_mut().map(|camera| &mut camera.program).chain([&mut self.dashboard]).for_each(|program| {
+                program.keep(true);
+            });
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        scan
+    }
+
+    /// Programs that start from now on are another version, if there is one.
+    fn upgrade(&mut self) {
+        let Some(later) = std::env::var("EMOTION_CAMERA_LATER").ok().filter(|path| !path.is_empty()) else { return };
+        self.watched.iter_mut().for_each(|camera| camera.program.command[0].clone_from(&later));
+    }
+
+    fn apply(&mut self, fault: &Fault, is_on: bool) {
+        match (fault.target, fault.kind) {
+            (Target::Mqtt, kind) => {
+                let clients = self.clients(true);
+                if is_on { self.mqtt.stop(&clients, kind != Kind::Wipe) } else { self.mqtt.resume(&clients) }
+            }
+            (Target::Nats, kind) => {
+                let clients = self.clients(false);
+                if is_on { self.nats.stop(&clients, kind != Kind::Wipe) } else { self.nats.resume(&clients) }
+            }
+            (Target::Dashboard, kind) => disturb(kind, is_on, &mut self.dashboard, &self.dashboard_link),
+            (Target::Camera(index), kind) => {
+                self.cameras.misbehave(index, kind, is_on);
+                self.watched[index].disturb(kind, is_on);
+            }
+        }
+    }
+
+    /// The networks of all clients of a broker.
+    fn clients(&self, of_mqtt: bool) -> Vec<Link> {
+        let cameras =
+            self.watched.iter().enumerate().filter(|(index, _)| is_mqtt(*index) == of_mqtt).map(|(_, camera)| camera.broker.clone());
+        cameras.chain(of_mqtt.then(|| self.dashboard_link.clone())).collect()
+    }
+
+    /// Ends the cameras, and then the dashboard.
+    fn end(&mut self) {
+        let mut cameras: Vec<_> = self.watched.iter_mut().map(|camera| &mut camera.program).collect();
+        end(&mut cameras);
+        end(&mut [&mut self.dashboard]);
+    }
+}
+
+fn end(programs: &mut [&mut Program]) {
+    programs.iter_mut().for_each(|program| program.end(Signal::TERM));
+    let end = Instant::now() + PATIENCE;
+    // All are asked: each notes its own end.
+    while programs.iter_mut().filter_map(|program| program.keep(false).then_some(())).count() > 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    programs.iter_mut().for_each(|program| program.end(Signal::KILL));
+    while programs.iter_mut().filter_map(|program| program.keep(false).then_some(())).count() > 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_mqtt(index: usize) -> bool {
+    index.is_multiple_of(2)
+}
+
+fn dashboard(folder: &Path, broker: u16, start: Instant) -> Program {
+    let home = folder.join("dashboard");
+    fs::create_dir_all(&home).expect("a folder");
+    let (configuration, port) = (home.join("wall.toml"), free_port());
+    let text = format!(
+        "sources = [\"mqtt://127.0.0.1:{broker}/emotion/+\"]\n[[alerts]]\nname = \"face\"\nwhen = \"faces > 0.5\"\n\
+         [[alerts]]\nwhen = \"offline\"\nfor = 5\n"
+    );
+    fs::write(&configuration, text).expect("a file");
+    let data = home.join("data");
+    let listen = format!("127.0.0.1:{port}");
+    let words = ["--config", &configuration.display().to_string(), "--listen", &listen, "--data", &data.display().to_string()];
+    let command = [program("emotion-dashboard")].into_iter().chain(words.map(str::to_owned)).collect();
+    Program::new("dashboard", command, port, home.join("log"), start)
+}
