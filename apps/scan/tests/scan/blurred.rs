@@ -123,6 +123,16 @@ fn a_call_that_is_killed_leaves_no_half_of_a_copy_and_the_next_one_finishes() {
 }
 
 #[test]
+fn options_of_copies_need_a_folder_for_them() {
+    let Some(folder) = Folder::new("blurred-options") else { return };
+    folder.photo("a.jpg");
+    for option in ["--style solid", "--sound drop"] {
+        let printed = folder.run(&format!("a.jpg {option}"), 2);
+        assert!(printed.contains("--blurred <FOLDER>"), "{option}: {printed}");
+    }
+}
+
+#[test]
 fn no_file_of_others_is_replaced_and_finished_copies_are_kept() {
     let Some(folder) = Folder::new("blurred-others") else { return };
     folder.photo("a.jpg");
