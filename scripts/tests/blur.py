@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Judges copies with hidden faces by a detector that is not ours: `blur.py SCAN FOLDER [JUDGE.onnx [DATA]]`.
+"""Judges copies with hidden faces by detectors that are not ours: `blur.py SCAN FOLDER [JUDGE.onnx,... [DATA [SHOTS]]]`.
 
-SCAN is the program emotion-scan and FOLDER one for copies. JUDGE is YuNet or CenterFace. DATA is a folder of videos and photos; without it,
-crowds of average faces are rendered. A face is visible if the judge finds it in the original with a score of SCORE and at least SMALLEST pixels, and
-in the middle of its box the Laplacians of original and copy correlate by more than CORRELATION. Exits with 1 if one is.
+SCAN is the program emotion-scan and FOLDER one for copies. JUDGE is YuNet, CenterFace, or both. DATA is a folder of videos and photos; without it,
+crowds of average faces are rendered. With SHOTS, DATA's photos are moved, turned, mirrored, blurred by motion and covered in a film of so many shots.
+A face is visible if a judge finds it in the original with a score of SCORE and at least SMALLEST pixels, and in the middle of its box the Laplacians of
+original and copy correlate by more than CORRELATION. Pictures of it, before and after, are in FOLDER/visible. Exits with 1 if one is.
 """
 
 import json
@@ -19,6 +20,10 @@ import onnx
 import onnxruntime
 
 SCORE, SMALLEST, MIDDLE, CORRELATION = 0.7, 24, 0.6, 0.5
+# Nobody is on a frame on which no judge is surer than this.
+NOBODY = 0.2
+# Something is hidden where the mean of some pixels differs by more than this.
+CHANGED = 30
 # Longer side of the judge's input. Larger pictures are reduced.
 INPUT = 960
 FACES = pathlib.Path(__file__).parents[2] / "models/average-faces"
@@ -35,13 +40,14 @@ class Judge:
             for dim in output.type.tensor_type.shape.dim:
                 dim.dim_param = f"{output.name}_{id(dim)}"
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level, options.intra_op_num_threads = 3, 1
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        self.file = pathlib.Path(path).stem
         self.name = self.session.get_inputs()[0].name
         self.outputs = [output.name for output in self.session.get_outputs()]
 
     def faces(self, picture):
-        """Boxes x, y, w, h of the faces."""
+        """Boxes x, y, w, h of the faces, and how sure each is; of those above NOBODY."""
         height, width = picture.shape[:2]
         scale = min(1.0, INPUT / max(height, width))
         small = cv2.resize(picture, (round(width * scale), round(height * scale)))
@@ -51,15 +57,15 @@ class Judge:
         pixels = padded if is_yunet else padded[..., ::-1]
         found = dict(zip(self.outputs, self.session.run(None, {self.name: pixels.transpose(2, 0, 1)[None].copy()})))
         boxes, scores = self.yunet(found, padded.shape[1]) if is_yunet else self.centerface(list(found.values()))
-        kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), SCORE, 0.3) if len(boxes) else []
-        return [boxes[index] / scale for index in np.array(kept).ravel()]
+        kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), NOBODY, 0.3) if len(boxes) else []
+        return [(boxes[index] / scale, scores[index]) for index in np.array(kept).ravel()]
 
     @staticmethod
     def yunet(found, width):
         boxes, scores = [], []
         for stride in (8, 16, 32):
             score = np.sqrt(np.clip(found[f"cls_{stride}"][0, :, 0], 0, 1) * np.clip(found[f"obj_{stride}"][0, :, 0], 0, 1))
-            at = np.flatnonzero(score > SCORE)
+            at = np.flatnonzero(score > NOBODY)
             box, columns = found[f"bbox_{stride}"][0][at], width // stride
             w, h = np.exp(box[:, 2]) * stride, np.exp(box[:, 3]) * stride
             x, y = (at % columns + box[:, 0]) * stride - w / 2, (at // columns + box[:, 1]) * stride - h / 2
@@ -70,7 +76,7 @@ class Judge:
     @staticmethod
     def centerface(found):
         heat, size, offset = (found[index][0] for index in range(3))
-        rows, columns = np.nonzero(heat[0] > SCORE)
+        rows, columns = np.nonzero(heat[0] > NOBODY)
         h, w = (np.exp(size[axis, rows, columns]) * 4 for axis in (0, 1))
         x, y = (columns + offset[1, rows, columns] + 0.5) * 4 - w / 2, (rows + offset[0, rows, columns] + 0.5) * 4 - h / 2
         return np.stack([x, y, w, h], 1), heat[0, rows, columns]
@@ -105,45 +111,80 @@ def is_visible(original, copy, box):
     return np.corrcoef(before, after)[0, 1] > CORRELATION
 
 
-def judged(judge, original, copy):
-    """Number of frames and faces, and each visible face as frame and box."""
-    count, faces, visible = 0, 0, []
-    for count, (before, after) in enumerate(zip_longest(frames(original), frames(copy)), 1):
-        if before is None or after is None:
-            print(f"{copy}: frame {count - 1} is only in one of both, as OpenCV reads them")
-            continue
-        for box in judge.faces(before):
-            if min(box[2:]) >= SMALLEST:
-                faces += 1
-                if is_visible(before, after, box):
-                    visible.append((count - 1, [round(float(side)) for side in box]))
-    return count, faces, visible
+def is_changed(original, copy):
+    """True if something is hidden on the copy."""
+    size = original.shape[1] // 16 + 1, original.shape[0] // 16 + 1
+    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(int) for picture in (original, copy)]
+    return np.abs(small[0] - small[1]).max() > CHANGED
+
+
+class Count:
+    """What judges say of copies."""
+
+    def __init__(self, folder):
+        self.folder, self.frames, self.faces, self.visible, self.nobody, self.needless = folder, 0, {}, [], 0, 0
+
+    def file(self, judges, name, original, copy):
+        for number, (before, after) in enumerate(zip_longest(frames(original), frames(copy))):
+            if before is None or after is None:
+                print(f"{name}: frame {number} is only in one of both, as OpenCV reads them")
+                continue
+            self.frames += 1
+            found = {judge.file: judge.faces(before) for judge in judges}
+            for judge, faces in found.items():
+                for box in (box for box, score in faces if score > SCORE and min(box[2:]) >= SMALLEST):
+                    self.faces[judge] = self.faces.get(judge, 0) + 1
+                    if is_visible(before, after, box):
+                        self.show(name, number, judge, before, after, [round(float(side)) for side in box])
+            if not any(found.values()):
+                self.nobody += 1
+                self.needless += bool(is_changed(before, after))
+
+    def show(self, name, number, judge, before, after, box):
+        print(f"{name}: frame {number}: visible, {judge} {box}", flush=True)
+        self.visible.append((name, number, judge, box))
+        pair = [cv2.rectangle(picture.copy(), box, (0, 0, 255), 2) for picture in (before, after)]
+        self.folder.mkdir(exist_ok=True)
+        cv2.imwrite(str(self.folder / f"{len(self.visible):04}-{judge}.png"), np.hstack(pair))
 
 
 def render(folder):
-    """Crowds: faces of 8 to 600 pixels that cross each other, leave the frame, are mirrored, tilted, blurred by motion, and cut."""
+    """Crowds: faces of 8 to 1,000 pixels that cross each other, leave the frame, are mirrored, tilted, covered, blurred by motion, and cut."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(FACES.glob("*.png"))]
     random = np.random.default_rng(7)
-    for name, sides, speed in (("small", (8, 40), 2), ("middle", (40, 160), 6), ("large", (160, 600), 25)):
-        video = cv2.VideoWriter(str(folder / f"{name}.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (1280, 720))
+    kinds = ("small", (8, 40), 2, 40), ("middle", (40, 160), 6, 40), ("large", (160, 600), 25, 40), ("huge", (400, 1000), 40, 10), ("turning", (60, 300), 10, 180)
+    for name, sides, speed, tilt in kinds:
+        video = writer(folder / f"{name}.mp4", (1280, 720))
         for shot in range(2):
-            walkers = [walker(random, pictures, sides, speed) for _ in range(12 if sides[1] < 200 else 4)]
+            walkers = [walker(random, pictures, sides, speed, tilt) for _ in range(12 if sides[1] < 200 else 4)]
             wall = cv2.resize(random.integers(60, 160, (9, 16, 3), np.uint8), (1280, 720), interpolation=cv2.INTER_CUBIC)
             for frame in range(50):
                 scene = wall.copy()
-                for face, place, step, tilt in walkers:
-                    draw(scene, face, place + frame * step, tilt * frame / 50, step)
+                for face, place, step, angle in walkers:
+                    draw(scene, face, place + frame * step, angle * frame / 50, step)
+                cover(scene, frame / 50, 0.1)
                 video.write(scene)
         video.release()
         cv2.imwrite(str(folder / f"{name}.png"), scene)
 
 
-def walker(random, pictures, sides, speed):
+def writer(path, size):
+    return cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, size)
+
+
+def cover(scene, time, share):
+    """A pillar that passes before everything."""
+    width = scene.shape[1]
+    left = round((time * (1 + share) - share) * width)
+    scene[:, max(0, left) : max(0, left + round(share * width))] = 70
+
+
+def walker(random, pictures, sides, speed, tilt):
     face = pictures[random.integers(len(pictures))]
     side = int(random.uniform(*sides))
     face = cv2.resize(face[:, ::-1] if random.random() < 0.5 else face, (side, side), interpolation=cv2.INTER_AREA)
-    return face, random.uniform((0, 0), (1280, 720)), random.uniform(-speed, speed, 2), random.uniform(-40, 40)
+    return face, random.uniform((0, 0), (1280, 720)), random.uniform(-speed, speed, 2), random.uniform(-tilt, tilt)
 
 
 def draw(scene, face, place, tilt, step):
@@ -161,27 +202,60 @@ def draw(scene, face, place, tilt, step):
         area[:] = (area * (1 - share) + grey * share).astype(np.uint8)
 
 
-def main(scan, folder, judge=None, data=None):
+def move(photos, shots, path):
+    """A film of photos that are moved fast, turned, mirrored and zoomed, with motion blur, behind a pillar in every third shot."""
+    random, size = np.random.default_rng(11), (960, 540)
+    video = writer(path, size)
+    for shot in range(shots):
+        photo = cv2.imread(str(photos[random.integers(len(photos))]))
+        photo = photo[:, ::-1] if random.random() < 0.5 else photo
+        middle = np.array([photo.shape[1], photo.shape[0]]) / 2
+        scale = random.uniform(0.6, 4) * size[1] / photo.shape[0]
+        place, step = middle * random.uniform(0.4, 1.6, 2), random.uniform(-30, 30, 2) / scale * (shot % 2)
+        first, turn = random.choice([0, 0, 0, 90, 180, 270]), random.uniform(-2, 2)
+        for frame in range(25):
+            scene = np.mean([view(photo, place + (frame + part) * step, first + frame * turn, scale, size) for part in (0, 0.2, 0.4)], 0)
+            scene = scene.astype(np.uint8)
+            if shot % 3 == 0:
+                cover(scene, frame / 25, 0.2)
+            video.write(scene)
+    video.release()
+
+
+def view(photo, place, angle, scale, size):
+    """The photo around a place of it."""
+    turn = cv2.getRotationMatrix2D((float(place[0]), float(place[1])), float(angle), float(scale))
+    turn[:, 2] += np.array(size) / 2 - place
+    return cv2.warpAffine(photo, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def main(scan, folder, judges="", data="", shots=""):
     folder = pathlib.Path(folder)
     fetched = pathlib.Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "gst-emotion/models/centerface/centerface.onnx"
-    judge = Judge(judge or str(fetched))
-    if not data:
-        data = folder / "rendered"
-        render(data)
+    judges = [Judge(path) for path in (judges or str(fetched)).split(",")]
+    rendered = folder / "rendered"
+    if shots:
+        rendered.mkdir(parents=True, exist_ok=True)
+        photos = [path for path in sorted(pathlib.Path(data).rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
+        move(photos, int(shots), rendered / "moved.mp4")
+    elif not data:
+        render(rendered)
+    data = rendered if shots or not data else data
     before = os.times()
     copies = folder / "copies"
     subprocess.run([scan, ".", "--blurred", copies.absolute(), "--quiet"], cwd=data, check=True)
     after = os.times()
-    failed, all_frames, all_faces = 0, 0, 0
+    count = Count(folder / "visible")
     for line in (copies / "finished.ndjson").read_text(encoding="utf-8").splitlines():
         name = json.loads(line)["copy"]
         original = next(path for path in (pathlib.Path(data, name), pathlib.Path(data, name).with_suffix("")) if path.exists())
-        count, faces, visible = judged(judge, original, copies / name)
-        print(f"{name}: {faces} faces on {count} frames, {len(visible)} visible", *visible, flush=True)
-        failed, all_frames, all_faces = failed + len(visible), all_frames + count, all_faces + faces
+        count.file(judges, name, original, copies / name)
+    faces = ", ".join(f"{number} faces by {judge}" for judge, number in sorted(count.faces.items()))
+    print(f"{count.frames} frames: {faces or 'no face'}; {len(count.visible)} visible")
+    print(f"{count.nobody} frames without a find of {NOBODY}, on {count.needless} of which something is hidden")
     seconds = after.children_user + after.children_system - before.children_user - before.children_system
-    print(f"{all_faces} faces on {all_frames} frames, {failed} visible; {seconds:.1f} s of CPU for the copies")
-    return 1 if failed else 0
+    print(f"{seconds:.1f} s of CPU for the copies")
+    return 1 if count.visible else 0
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ use hide::Copying;
 use ledger::{Finished, Ledger, Made};
 use look::Eye;
 
-/// What follows the name of a copy until it is complete.
+/// What follows the name of a copy until it is complete. The ending of the name comes once more, because decoders tell formats by it: some
+/// MP4 files have bytes like those of an MPEG transport stream.
 const PART: &str = ".unfinished";
 
 /// What was done.
@@ -173,5 +174,9 @@ fn put(ledger: &mut Ledger, finished: Finished, part: &Path, output: &Path) -> R
 fn unfinished(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(PART);
+    if let Some(ending) = output.extension() {
+        name.push(".");
+        name.push(ending);
+    }
     name.into()
 }

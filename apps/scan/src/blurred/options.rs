@@ -17,11 +17,11 @@ pub struct Blurring {
     pub blurred: Option<PathBuf>,
 
     /// With --blurred: how faces are hidden. Behind a grey, nobody can be found by comparing pictures
-    #[arg(long, value_name = "STYLE", value_enum, default_value = "solid")]
+    #[arg(long, value_name = "STYLE", value_enum, default_value = "solid", requires = "blurred")]
     pub style: Style,
 
     /// With --blurred: whether the sound of videos is copied. People can be recognised by their voices
-    #[arg(long, value_name = "SOUND", value_enum, default_value = "keep")]
+    #[arg(long, value_name = "SOUND", value_enum, default_value = "keep", requires = "blurred")]
     pub sound: Sound,
 }
 

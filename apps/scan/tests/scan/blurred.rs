@@ -2,7 +2,9 @@
 //! `--blurred`: copies in which every face is hidden and nothing else is left to tell.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -100,6 +102,37 @@ fn videos_of_other_containers_are_written_as_what_can_be_written() {
 }
 
 #[test]
+fn a_call_that_is_killed_leaves_no_half_of_a_copy_and_the_next_one_finishes() {
+    let Some(folder) = Folder::new("blurred-killed") else { return };
+    folder.photo("a.jpg");
+    // Without the ending of its name, GStreamer takes the copy for an MPEG transport stream.
+    folder.video("b.mp4", 600, 10);
+    let mut child = folder.command("a.jpg b.mp4 --blurred out").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !folder.path("out/b.mp4.unfinished.mp4").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(folder.path("out/a.jpg").exists() && !folder.path("out/b.mp4").exists());
+    assert_eq!(finished(&folder).len(), 1);
+    folder.run("a.jpg b.mp4 --blurred out", 0);
+    assert_hidden(&folder, "b.mp4", "out/b.mp4");
+    assert!(!folder.path("out/b.mp4.unfinished.mp4").exists());
+    assert_eq!(finished(&folder).len(), 2, "the photo is not copied again");
+}
+
+#[test]
+fn options_of_copies_need_a_folder_for_them() {
+    let Some(folder) = Folder::new("blurred-options") else { return };
+    folder.photo("a.jpg");
+    for option in ["--style solid", "--sound drop"] {
+        let printed = folder.run(&format!("a.jpg {option}"), 2);
+        assert!(printed.contains("--blurred <FOLDER>"), "{option}: {printed}");
+    }
+}
+
+#[test]
 fn no_file_of_others_is_replaced_and_finished_copies_are_kept() {
     let Some(folder) = Folder::new("blurred-others") else { return };
     folder.photo("a.jpg");
@@ -137,7 +170,7 @@ fn a_full_disk_names_what_is_finished_and_leaves_no_half_of_a_copy() {
     let printed = ended(command.output().unwrap(), 1);
     assert!(printed.contains("b.mp4") && printed.contains("finished: a.jpg"), "{printed}");
     assert!(!folder.path("out/b.mp4").exists() && folder.path("out/a.jpg").exists());
-    assert!(!folder.path("out/b.mp4.unfinished").exists());
+    assert!(!folder.path("out/b.mp4.unfinished.mp4").exists());
 }
 
 #[test]
