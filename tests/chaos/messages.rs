@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::account::{Account, Story, is_calm};
 use crate::cameras::{NUMBERS, WITH_FACE, round_of};
-use crate::schedule::{Fault, Kind, Target};
 use crate::watched::Watched;
 
 /// What `/metrics` calls the messages of a process.
@@ -15,11 +14,6 @@ const EXPORTED: &str = "emotion_publish_messages_total";
 const DROPPED: &str = "emotion_publish_dropped_total";
 /// Seconds between what the film shows and the time of its event.
 const NEAR: f64 = 1.0;
-
-/// Seconds after which a camera without a connection is an alert.
-pub const OFFLINE: f64 = 5.0;
-/// Seconds in which a program connects to a broker again: at most 30, and then some.
-const RECONNECTS: f64 = 40.0;
 
 /// The messages of one camera without repeats: start, count, and record.
 type Ordered = Vec<(String, u64, Value)>;
@@ -36,7 +30,7 @@ pub fn accounts(story: &Story) -> Vec<Account> {
         look_for_missing(&all, camera, &mut delivered);
         look_at_events(story, index, camera, &all, &mut events);
     }
-    vec![whole, ordered, delivered, events, alerts(story), offline(story)]
+    vec![whole, ordered, delivered, events, alerts(story)]
 }
 
 /// The messages of a camera by their ids, each at its first arrival.
@@ -143,36 +137,6 @@ fn alerts(story: &Story) -> Account {
     for (topic, count) in again {
         // Two alerts a camera can each be begun once more.
         account.check(count <= 2 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
-    }
-    account
-}
-
-/// A camera of MQTT that is cut off for long enough is offline, and online again later, if the dashboard and the broker saw it.
-fn offline(story: &Story) -> Account {
-    let mut account = Account::new("a camera that is cut off from its broker is an alert that begins and ends");
-    let faults = |target: Target| story.faults.iter().filter(move |fault| fault.target == target);
-    let spans = |target| faults(target).map(|fault| (fault.at.as_secs_f64() - 5.0, fault.end().as_secs_f64() + RECONNECTS));
-    let unseen: Vec<_> = spans(Target::Dashboard).chain(spans(Target::Mqtt)).collect();
-    let is_cut = |fault: &&Fault| fault.kind == Kind::BrokerCut && fault.length.as_secs_f64() > OFFLINE + 3.0;
-    for (index, camera) in story.cameras.iter().enumerate().step_by(2) {
-        for fault in faults(Target::Camera(index)).filter(is_cut) {
-            let (from, to) = (fault.at.as_secs_f64(), fault.end().as_secs_f64());
-            let others = faults(Target::Camera(index)).filter(|other| *other != fault);
-            let others: Vec<_> = others.map(|other| (other.at.as_secs_f64() - 5.0, other.end().as_secs_f64() + RECONNECTS)).collect();
-            if !is_calm(&unseen, from, to + RECONNECTS) || !is_calm(&others, from, to + RECONNECTS) {
-                continue;
-            }
-            let topic = format!("emotion/{}/alerts", camera.name);
-            let alerts =
-                story.messages.iter().filter(|(of, _)| *of == topic).filter_map(|(_, text)| serde_json::from_str::<Value>(text).ok());
-            let near = |time: &Value, from: f64, to: f64| {
-                time.as_str().and_then(|time| story.since_start(time)).is_some_and(|at| (from..to).contains(&at))
-            };
-            let of_fault: Vec<_> = alerts.filter(|alert| alert["alert"] == "offline" && near(&alert["began"], from, to)).collect();
-            let states: Vec<_> = of_fault.iter().filter_map(|alert| alert["state"].as_str()).collect();
-            let ends = of_fault.last().is_some_and(|alert| near(&alert["ended"], to, to + RECONNECTS));
-            account.check(states == ["began", "ended"] && ends, &camera.name, from, || format!("alerts: {of_fault:?}"));
-        }
     }
     account
 }

@@ -12,7 +12,6 @@ use test_support::broker::free_port;
 use crate::account::{Account, Story};
 use crate::brokers::{Mqtt, Nats};
 use crate::cameras::Cameras;
-use crate::messages::OFFLINE;
 use crate::programs::Program;
 use crate::proxy::Link;
 use crate::scan;
@@ -169,7 +168,7 @@ fn dashboard(folder: &Path, broker: u16, start: Instant) -> Program {
     let (configuration, port) = (home.join("wall.toml"), free_port());
     let text = format!(
         "sources = [\"mqtt://127.0.0.1:{broker}/emotion/+\"]\n[[alerts]]\nname = \"face\"\nwhen = \"faces > 0.5\"\n\
-         [[alerts]]\nwhen = \"offline\"\nfor = {OFFLINE}\n"
+         [[alerts]]\nwhen = \"offline\"\nfor = 5\n"
     );
     fs::write(&configuration, text).expect("a file");
     let data = home.join("data");
