@@ -120,7 +120,7 @@ impl Analysis {
                 }
             }
         }
-        let chain = Chain::new(settings.geometry, &[chain::prior(settings.prior), settings.baseline.setting()])?;
+        let chain = Chain::new(settings.geometry, &[settings.recall.setting(), chain::prior(settings.prior), settings.baseline.setting()])?;
         chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, progress);
         if let Some(outlet) = outlet {
@@ -396,8 +396,8 @@ mod tests {
     #[test]
     fn settings_reach_the_elements() {
         let analysis = build(
-            "--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --baseline track --blur pixelate --blur-delay 300 --draw false --labels \
-             happiness=joy",
+            "--rtsp-listen 127.0.0.1:1 --geometry --prior balanced --baseline track --blur pixelate --blur-delay 300 --recall high \
+             --draw false --labels happiness=joy",
         )
         .unwrap();
         let value = |element: &str, property: &str| {
@@ -406,7 +406,7 @@ mod tests {
         };
         assert_eq!(["emotionclassify", "facelandmarks"].map(|element| value(element, "baseline")), ["track", "track"]);
         assert_eq!((value("emotionclassify", "prior"), value("overlay", "blur-faces")), ("balanced".into(), "pixelate".into()));
-        assert_eq!(value("overlay", "blur-delay"), "300000000");
+        assert_eq!((value("overlay", "blur-delay"), value("facedetect", "recall")), ("300000000".into(), "high".into()));
         assert_eq!((value("overlay", "draw-boxes"), value("overlay", "labels")), ("false".into(), r#""happiness\=joy""#.into()));
         assert!(analysis.pipeline.by_name("facelandmarks").is_some());
         let without = build("--rtsp-listen 127.0.0.1:1").unwrap();

@@ -11,7 +11,7 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
-use emotion_supervise::chain::{Baseline, Prior};
+use emotion_supervise::chain::{Baseline, Prior, Recall};
 use emotion_supervise::configuration::{self, ConfigurationError, Content};
 use emotion_supervise::time_of_day::Clock;
 use serde::Deserialize;
@@ -119,6 +119,10 @@ pub struct Settings {
     /// milliseconds
     #[arg(long, value_name = "MILLISECONDS", default_value = "0")]
     pub blur_delay: u32,
+
+    /// How many faces may be missed. High is for hiding faces: more other things are taken for one, and each search takes longer
+    #[arg(long, value_enum, default_value = "balanced")]
+    pub recall: Recall,
 
     /// Send the picture to a server of rtmp, rtmps, rtsp, rtsps, srt, whip+http or whip+https, or as HLS to a folder for a web server,
     /// hls:FOLDER; several times for several. Other users of the machine can read passwords and keys in the list of processes: prefer

@@ -36,7 +36,7 @@ impl Switched {
     pub fn new(pipeline: &gst::Pipeline, settings: &Settings, detector: &gst::Element, totals_only: Arc<AtomicBool>) -> Self {
         let overlays = [("overlay", settings.draw), ("hidden", false), (pushed::HIDDEN, false)];
         let overlays = overlays.into_iter().filter_map(|(name, draws)| Some((pipeline.by_name(name)?, draws)));
-        let blur = if settings.blur == BlurFaces::None { BlurFaces::Pixelate } else { settings.blur };
+        let blur = if settings.blur == BlurFaces::None { BlurFaces::Solid } else { settings.blur };
         let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
         let encodes_pushed = settings.push_video == FilesVideo::Drawn || settings.turn.is_some();
         let overlays = overlays.inspect(|(overlay, _)| set_up(overlay, settings)).collect();

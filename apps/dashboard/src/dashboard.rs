@@ -43,7 +43,7 @@ impl Dashboard {
             max_sources: options.max_sources,
             hidden: options.hidden(),
             geometry: options.geometry,
-            labels: options.labels.clone(),
+            constant: options.constant(),
         };
         Ok(Self {
             sources: Arc::new(Registry::new(settings, calendar)),

@@ -9,10 +9,12 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use emotion_publish::Location;
+use emotion_supervise::chain::Recall;
 use emotion_supervise::{configuration, secret};
 
 use crate::argument::Argument;
 use crate::configuration::Configuration;
+use crate::sources::graph::Constant;
 use crate::sources::hiding::Hidden;
 use crate::sources::input::Input;
 
@@ -82,6 +84,15 @@ pub struct Options {
     #[arg(long)]
     blur: bool,
 
+    /// With blur: how long pictures are held back, so that a face is hidden from before it was found until after it was lost, in
+    /// milliseconds
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    blur_delay: u32,
+
+    /// How many faces may be missed. High is for hiding faces: more other things are taken for one, and each search takes longer
+    #[arg(long, value_enum, default_value = "balanced")]
+    recall: Recall,
+
     /// Also show where heads are turned, and blinks; the settings of each source have a switch for it
     #[arg(long)]
     pub geometry: bool,
@@ -132,6 +143,11 @@ impl Options {
             aggregate_only: has(self.aggregate_only, |configuration| configuration.aggregate_only),
             blur: has(self.blur, |configuration| configuration.blur),
         }
+    }
+
+    /// What is the same for all sources.
+    pub fn constant(&self) -> Constant {
+        Constant { labels: self.labels.clone(), blur_delay_ms: self.blur_delay, recall: self.recall }
     }
 
     /// Folder for records.

@@ -44,6 +44,24 @@ impl Baseline {
     }
 }
 
+/// How many faces may be missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recall {
+    /// Few, and few other things are taken for faces
+    #[default]
+    Balanced,
+    /// As few as possible, to hide faces
+    High,
+}
+
+impl Recall {
+    /// The setting of [`DETECTOR`].
+    pub fn setting(self) -> Setting {
+        Setting::new(DETECTOR.0, "recall", name_of(self))
+    }
+}
+
 fn name_of(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -28,6 +28,8 @@ pixelate\t''
 blur\t''
 solid\t''"
 complete -c emotion-camera -l blur-delay -d 'With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in milliseconds' -r
+complete -c emotion-camera -l recall -d 'How many faces may be missed. High is for hiding faces: more other things are taken for one, and each search takes longer' -r -f -a "balanced\t'Few, and few other things are taken for faces'
+high\t'As few as possible, to hide faces'"
 complete -c emotion-camera -l push -d 'Send the picture to a server of rtmp, rtmps, rtsp, rtsps, srt, whip+http or whip+https, or as HLS to a folder for a web server, hls:FOLDER; several times for several. Other users of the machine can read passwords and keys in the list of processes: prefer the file of --config' -r
 complete -c emotion-camera -l push-video -d 'Picture that is sent. With --blur, and if the camera sends something else than H.264, it is encoded at --size' -r -f -a "camera\t'The camera\'s own, without encoding it again'
 drawn\t'The served one, with faces drawn'"

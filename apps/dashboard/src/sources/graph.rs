@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use emotion_core::geometry::Size;
 use emotion_photo_reader::{Reading as Reader, source};
-use emotion_supervise::chain::Chain;
+use emotion_supervise::chain::{Chain, Recall};
 use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::log::Log;
@@ -74,13 +74,23 @@ pub struct Graph {
     file_loop: Option<FileLoop>,
 }
 
+/// Settings of the elements that are the same for all sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constant {
+    /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
+    pub labels: String,
+    /// How long pictures with hidden faces are held back, in milliseconds.
+    pub blur_delay_ms: u32,
+    /// How many faces may be missed.
+    pub recall: Recall,
+}
+
 impl Graph {
-    /// Builds the pipeline of `source`, which receives its pictures, faces and records. `labels` is the text of labels in the
-    /// pictures.
+    /// Builds the pipeline of `source`, which receives its pictures, faces and records.
     ///
     /// # Errors
     /// If an element is missing.
-    pub fn build(source: &Arc<Source>, labels: &str) -> Result<Self> {
+    pub fn build(source: &Arc<Source>, constant: &Constant) -> Result<Self> {
         let has_geometry = source.switches().geometry;
         let pipeline = gst::parse::launch(&line(has_geometry))?.downcast::<gst::Pipeline>().map_err(|_| "expected a pipeline")?;
         let named = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("the pipeline has no {name}"));
@@ -92,13 +102,14 @@ impl Graph {
 
         // Frames of a camera do not wait for the networks. Frames of a file, and the few of a browser, wait for their faces.
         let asynchronous = matches!(&source.input, Input::Place(place) if !place.is_file());
-        let chain = Chain::new(has_geometry, &[Setting::new("*", "async", asynchronous)])?;
+        let chain = Chain::new(has_geometry, &[Setting::new("*", "async", asynchronous), constant.recall.setting()])?;
         chain.link(&pipeline, &named("converted")?, &named("faces")?)?;
         read_faces(&pad(chain.classifier(), "src")?, source.clone());
 
         skip_unwatched(&pad(&named("shown")?, "sink")?, source.clone());
         let overlay = named("overlay")?;
-        overlay.set_property("labels", labels);
+        overlay.set_property("labels", &constant.labels);
+        overlay.set_property("blur-delay", gst::ClockTime::from_mseconds(constant.blur_delay_ms.into()).nseconds());
         let made = follow_switches(&pad(&overlay, "sink")?, source.clone());
         show(named("pictures")?, source.clone(), made, file_lateness)?;
         for (index, name) in RECORDS.into_iter().enumerate() {
@@ -328,7 +339,7 @@ fn set_overlay(overlay: &gst::Element, switches: Switches) {
         overlay.set_property(name, !switches.aggregate_only);
     }
     overlay.set_property("draw-pose", switches.geometry && !switches.aggregate_only);
-    overlay.set_property_from_str("blur-faces", if switches.blur { "pixelate" } else { "none" });
+    overlay.set_property_from_str("blur-faces", if switches.blur { "solid" } else { "none" });
 }
 
 /// Measures the lateness of the frames of a file when they leave its clocksync.

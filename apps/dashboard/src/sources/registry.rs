@@ -12,6 +12,7 @@ use emotion_core::export::Utc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::graph::Constant;
 use super::hiding::{Hidden, Hiding};
 use super::input::Input;
 use super::source::{Command, Description, Plan, Source};
@@ -39,8 +40,8 @@ pub struct Settings {
     pub hidden: Hidden,
     /// The switch `geometry` of a new source.
     pub geometry: bool,
-    /// Text of labels, in the format of the `labels` property of `emotionoverlay`.
-    pub labels: String,
+    /// Settings of elements.
+    pub constant: Constant,
 }
 
 /// The reason for which a source was not added.
@@ -134,7 +135,7 @@ impl Registry {
         let plan = Plan { id, name, input, switches, folder: &folder, record_bytes, changes, calendar };
         let (source, commands) = Source::new(plan);
         let source = Arc::new(source);
-        let supervised = supervisor::spawn(source.clone(), commands, self.settings.labels.clone(), self.calendar.clone())?;
+        let supervised = supervisor::spawn(source.clone(), commands, self.settings.constant.clone(), self.calendar.clone())?;
         sources.running.insert(id, (source.clone(), supervised));
         drop(sources);
         self.changed();
@@ -212,8 +213,8 @@ mod tests {
     #[test]
     fn a_source_with_a_long_name_has_a_folder() {
         let data = std::env::temp_dir().join(format!("emotion-dashboard-long-{}", std::process::id()));
-        let (hidden, labels) = (Hidden::default(), String::new());
-        let settings = Settings { data: data.clone(), record_bytes: 1 << 20, max_sources: 1, hidden, geometry: false, labels };
+        let (hidden, constant) = (Hidden::default(), Constant::default());
+        let settings = Settings { data: data.clone(), record_bytes: 1 << 20, max_sources: 1, hidden, geometry: false, constant };
         let folder = Registry::new(settings, Calendar::new()).folder(u32::MAX, &"𝔸".repeat(60));
         std::fs::create_dir_all(&folder).unwrap();
         assert!(folder.to_string_lossy().ends_with("-4294967295-𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸𝔸"));

@@ -10,7 +10,7 @@ use emotion_supervise::run::{self, End};
 use gst::prelude::*;
 
 use crate::calendar::Calendar;
-use crate::sources::graph::Graph;
+use crate::sources::graph::{Constant, Graph};
 use crate::sources::input::Input;
 use crate::sources::source::{Command, Source, State};
 
@@ -28,19 +28,19 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 pub fn spawn(
     source: Arc<Source>,
     commands: mpsc::Receiver<Command>,
-    labels: String,
+    constant: Constant,
     calendar: Calendar,
 ) -> std::io::Result<JoinHandle<()>> {
     let name = format!("source {}", source.id);
-    std::thread::Builder::new().name(name).spawn(move || supervise(&source, &commands, &labels, &calendar))
+    std::thread::Builder::new().name(name).spawn(move || supervise(&source, &commands, &constant, &calendar))
 }
 
-fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str, calendar: &Calendar) {
+fn supervise(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, constant: &Constant, calendar: &Calendar) {
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
         let began = Instant::now();
         source.set_state(State::Connecting);
-        let command = match run_once(source, commands, labels) {
+        let command = match run_once(source, commands, constant) {
             End::Told(command) => command,
             end => {
                 let reason = if let End::Failed(reason) = end { reason } else { "the stream ended".into() };
@@ -89,9 +89,9 @@ fn sleep(commands: &mpsc::Receiver<Command>, pause: Duration) -> Command {
 }
 
 /// Builds, runs and stops the pipeline once.
-fn run_once(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, labels: &str) -> End<Command> {
+fn run_once(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, constant: &Constant) -> End<Command> {
     source.begin_run();
-    let graph = match Graph::build(source, labels) {
+    let graph = match Graph::build(source, constant) {
         Ok(graph) => graph,
         Err(error) => return End::Failed(error.to_string()),
     };

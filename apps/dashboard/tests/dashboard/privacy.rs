@@ -97,6 +97,18 @@ fn blur_leaves_no_clear_picture() {
 }
 
 #[test]
+fn pictures_that_are_held_back_are_hidden() {
+    if !fetched("centerface") {
+        return;
+    }
+    let dashboard = Dashboard::start("hidden-delay", &["media/clip.avi", "--blur", "--blur-delay", "300", "--recall", "high"]);
+    let mut viewer = dashboard.socket("api/sources/1/watch");
+    let faces = boxes(&reading(&mut viewer, "two faces", |reading| labels(reading).len() == 2));
+    let picture = until("a picture", || Some(dashboard.get("/api/sources/1/snapshot.jpg")).filter(|answer| answer.status == 200)).body;
+    assert!(contrast(&picture, &faces) < 5.0, "{}", contrast(&picture, &faces));
+}
+
+#[test]
 fn faces_that_were_hidden_stay_hidden_after_a_restart() {
     let hides = |dashboard: &Dashboard, id: u64| {
         let switches = &dashboard.source(id)["switches"];

@@ -19,22 +19,33 @@ use crate::findings::Kind;
 
 /// Every so many frames of a video are also searched at full resolution.
 const CLOSE_EVERY: usize = 6;
-/// Every so many frames of the copy of a video are searched.
-const CHECK_EVERY: usize = 2;
 /// What is found on a turned picture is a face from this confidence on.
 const NEW: f32 = 0.25;
+/// Every so many frames of the copy of a video are searched.
+const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
 const MAX_ROUNDS: usize = 3;
 /// How the frames of a result are turned before they are searched, in turn.
-const TURNS: [Turn; 4] = [turn(0, true, 960), turn(60, false, 320), turn(0, true, 448), turn(-60, true, 320)];
+const TURNS: [Turn; 7] = [
+    turn(0, true, 960),
+    turn(60, false, 320),
+    turn(180, false, 320),
+    turn(-60, true, 320),
+    turn(0, true, 448),
+    turn(120, true, 320),
+    turn(-120, false, 320),
+];
 /// How a photo is turned before it is searched.
-const PHOTO_TURNS: [Turn; 6] = [
+const PHOTO_TURNS: [Turn; 9] = [
     turn(0, true, 1280),
     turn(60, false, 640),
     turn(-60, false, 640),
     turn(120, false, 640),
     turn(-120, false, 640),
     turn(180, false, 640),
+    turn(90, false, 320),
+    turn(-90, false, 320),
+    turn(180, true, 320),
 ];
 /// Boxes with a higher IoU are of one face.
 const SAME_IOU: f32 = 0.3;
@@ -81,28 +92,37 @@ pub(super) struct Watch {
     pub picture: Option<String>,
 }
 
+/// A face that is still there on the result, and how the frame was turned when it was found.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    frame: usize,
+    find: Find,
+    turn: Turn,
+}
+
 /// Writes the copy of a file.
 pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report, Failure> {
     let (mut looks, others) = find(copying, kind, eye)?;
     let mut report =
         Report { frames: looks.len(), left_out: left_out::of(copying.input, kind, copying.sound, &others), ..Report::default() };
-    let (mut mended, mut checked) = (Vec::new(), Vec::new());
+    let (mut mended, mut checked, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         let mut planned = plan(&looks);
         planned.spans.extend(spans_of(&mended));
         planned.spans.sort_by(|a, b| b.doubt.total_cmp(&a.doubt).then(a.first.cmp(&b.first)));
         hide(copying, &planned)?;
-        let (new, pictures) = check(copying, kind, &planned, &checked, eye)?;
+        let pictures;
+        (seen, pictures) = check(copying, kind, &planned, (&checked, &seen), eye)?;
         // The result of the last round has whole frames hidden, which are grey or a few blocks.
-        if new.is_empty() || report.mended.len() > MAX_ROUNDS {
+        if seen.is_empty() || report.mended.len() > MAX_ROUNDS {
             return Ok(finish(report, &looks, &planned, pictures));
         }
         checked = planned.covers;
-        report.mended.push(new.len());
-        mended.extend(new.iter().map(|(frame, _)| *frame));
-        for (frame, find) in new {
-            looks[frame].is_whole |= report.mended.len() >= MAX_ROUNDS;
-            looks[frame].finds.push(find);
+        report.mended.push(seen.len());
+        mended.extend(seen.iter().map(|one| one.frame));
+        for one in &seen {
+            looks[one.frame].is_whole |= report.mended.len() >= MAX_ROUNDS;
+            looks[one.frame].finds.push(one.find);
         }
     }
 }
@@ -145,30 +165,39 @@ fn distinct(mut finds: Vec<Find>) -> Vec<Find> {
 /// A picture of the result for each number of a span.
 type Pictures = BTreeMap<usize, String>;
 
-/// Pass 3: faces that are still there on the frames of the result, and pictures of the spans. Frames that show what they did when they were
-/// `checked` are not searched again.
-fn check(copying: Copying, kind: Kind, plan: &Plan, checked: &[Cover], eye: &mut Eye) -> Result<(Vec<(usize, Find)>, Pictures), Failure> {
+/// How a frame of a video is turned before it is searched. A face that was seen in the round before is followed in both directions, and
+/// one on the frame before forward.
+fn turn_of(number: usize, followed: Option<Turn>, before: &[Seen]) -> Option<Turn> {
+    let nearest = before.iter().min_by_key(|one| one.frame.abs_diff(number)).map(|one| one.turn);
+    let next = || number.is_multiple_of(CHECK_EVERY).then(|| TURNS[number / CHECK_EVERY % TURNS.len()]);
+    followed.or(nearest).or_else(next)
+}
+
+/// Pass 3: faces that are still there on the frames of the result, and pictures of the spans. `before` is what was hidden in the round
+/// before, and what was seen then: frames that still show the same are not searched again.
+fn check(copying: Copying, kind: Kind, plan: &Plan, before: (&[Cover], &[Seen]), eye: &mut Eye) -> Result<(Vec<Seen>, Pictures), Failure> {
     let middles: BTreeMap<usize, Vec<usize>> =
         plan.spans.iter().enumerate().take(MAX_PICTURES).fold(BTreeMap::new(), |mut middles, (number, span)| {
             middles.entry(usize::midpoint(span.first, span.last)).or_default().push(number);
             middles
         });
-    let (mut new, mut pictures, mut frames) = (Vec::new(), Pictures::new(), 0);
+    let (mut new, mut pictures, mut frames) = (Vec::<Seen>::new(), Pictures::new(), 0);
     each_frame(copying.output, copying.limit, |shown| {
         frames += 1;
-        let mut finds = Vec::new();
         let cover = plan.covers.get(shown.number).ok_or(Failure::Frames { expected: plan.covers.len(), found: frames })?;
+        let followed = new.last().filter(|one| one.frame + 1 == shown.number).map(|one| one.turn);
+        let turn = turn_of(shown.number, followed, before.1);
         let turns = match kind {
-            _ if checked.get(shown.number) == Some(cover) => &[],
+            _ if before.0.get(shown.number) == Some(cover) => &[],
             Kind::Photo => &TURNS[..],
-            _ if checked.is_empty() && shown.number % CHECK_EVERY != 0 => &[],
-            _ => std::slice::from_ref(&TURNS[shown.number / CHECK_EVERY % TURNS.len()]),
+            _ => turn.as_slice(),
         };
-        for turn in turns {
-            eye.look_turned(&shown.view, *turn, &mut finds)?;
+        for &turn in turns {
+            let mut finds = Vec::new();
+            eye.look_turned(&shown.view, turn, &mut finds)?;
+            finds.retain(|find| find.confidence >= NEW && !is_hidden(find.rect, cover));
+            new.extend(finds.into_iter().map(|find| Seen { frame: shown.number, find, turn }));
         }
-        finds.retain(|find| find.confidence >= NEW && !is_hidden(find.rect, cover));
-        new.extend(finds.into_iter().map(|find| (shown.number, find)));
         if let Some(numbers) = middles.get(&shown.number) {
             let jpeg = picture::jpeg(shown.sample)?;
             pictures.extend(numbers.iter().map(|number| (*number, jpeg.clone())));
@@ -242,6 +271,15 @@ mod tests {
     fn a_face_that_was_found_twice_is_one() {
         let find = |x: f32, confidence| Find { rect: Rect::new(x, 0.4, 0.1, 0.1), confidence };
         assert_eq!(distinct(vec![find(0.4, 0.3), find(0.41, 0.9), find(0.6, 0.2)]), [find(0.41, 0.9), find(0.6, 0.2)]);
+    }
+
+    #[test]
+    fn a_face_that_was_seen_is_followed_as_the_frame_was_turned_then() {
+        let find = Find { rect: Rect::new(0.4, 0.4, 0.1, 0.1), confidence: 0.3 };
+        let before = [(10, TURNS[2]), (40, TURNS[1])].map(|(frame, turn)| Seen { frame, find, turn });
+        assert_eq!([5, 24, 26].map(|number| turn_of(number, None, &before)), [2, 2, 1].map(|at| Some(TURNS[at])));
+        assert_eq!([0, 1, 4].map(|number| turn_of(number, None, &[])), [Some(TURNS[0]), None, Some(TURNS[2])]);
+        assert_eq!(turn_of(5, Some(TURNS[3]), &before), Some(TURNS[3]), "the frame before");
     }
 
     #[test]

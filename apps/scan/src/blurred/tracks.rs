@@ -16,6 +16,8 @@ const ALONE: f32 = 0.15;
 const BRIDGE_NS: u64 = 1_500_000_000;
 /// A face is hidden for so long before it was found and after it was lost, unless there is a cut.
 const HOLD_NS: u64 = 500_000_000;
+/// The same for a face that is neither sure nor large.
+const DOUBT_HOLD_NS: u64 = 250_000_000;
 /// Growth of what is hidden, in sides of the face, for each second since the face was last found, and its maximum.
 const GROWTH_PER_S: f32 = 2.0;
 const MAX_GROWTH: f32 = 1.0;
@@ -200,7 +202,8 @@ impl Track {
     /// First and last frame on which the face is hidden.
     fn held(&self, looks: &[Look]) -> (usize, usize) {
         let (first, last) = (self.hits[0].frame, self.last().frame);
-        let near = |frame: usize, hit: usize| looks[frame].time_ns.abs_diff(looks[hit].time_ns) <= HOLD_NS;
+        let hold_ns = if self.confidence() < SURE && self.side() < LARGE { DOUBT_HOLD_NS } else { HOLD_NS };
+        let near = |frame: usize, hit: usize| looks[frame].time_ns.abs_diff(looks[hit].time_ns) <= hold_ns;
         let start = (self.shot.0..=first).find(|&frame| near(frame, first)).unwrap_or(first);
         let end = (last..=self.shot.1).rev().find(|&frame| near(frame, last)).unwrap_or(last);
         (start, end)

@@ -29,6 +29,12 @@ fn a_face_is_hidden_half_a_second_before_it_was_found_and_after_it_was_lost() {
 }
 
 #[test]
+fn a_face_that_is_never_sure_is_hidden_for_half_as_long() {
+    let found = looks(60, |frame| if (20..30).contains(&frame) { vec![(BOX, 0.2)] } else { Vec::new() });
+    assert_eq!(hidden(&plan(&found), |_| BOX), (14..=35).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_cut_ends_what_is_hidden() {
     let mut found = looks(60, |frame| if (20..30).contains(&frame) { vec![(BOX, 0.8)] } else { Vec::new() });
     (found[18].is_cut, found[31].is_cut) = (true, true);
