@@ -15,6 +15,9 @@ const DROPPED: &str = "emotion_publish_dropped_total";
 /// Seconds between what the film shows and the time of its event.
 const NEAR: f64 = 1.0;
 
+/// Seconds in which messages wait for a broker at most: those of its longest fault, and until the program connects again.
+const WAITS: f64 = 60.0;
+
 /// The messages of one camera without repeats: start, count, and record.
 type Ordered = Vec<(String, u64, Value)>;
 
@@ -89,7 +92,9 @@ fn look_for_missing(all: &Ordered, camera: &Watched, delivered: &mut Account) {
 }
 
 fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, events: &mut Account) {
-    let spans = [story.disturbed(index), story.misdated(index)].concat();
+    // What waits when a program without a spool ends is lost.
+    let ends = camera.program.ends.iter().filter(|_| camera.spool.is_none()).map(|end| (end.at - WAITS, end.at));
+    let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).collect();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);
         of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect()

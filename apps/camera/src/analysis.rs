@@ -260,13 +260,17 @@ impl Analysis {
     }
 
     fn wait_for_end(&self, limit: Duration) -> Result<(), AnalysisError> {
-        let limit = gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::MAX);
-        let types = [gst::MessageType::Eos, gst::MessageType::Error];
-        let message = self.pipeline.bus().and_then(|bus| bus.timed_pop_filtered(limit, &types));
-        match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Eos(_)) => Ok(()),
-            Some(gst::MessageView::Error(error)) => Err(AnalysisError::Failed(reason(error))),
-            _ => Err(AnalysisError::Unfinished(limit.seconds())),
+        let (bus, end) = (self.pipeline.bus().ok_or(AnalysisError::Missing("bus"))?, Instant::now() + limit);
+        let types = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Warning];
+        loop {
+            let left = gst::ClockTime::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(gst::ClockTime::MAX);
+            match bus.timed_pop_filtered(left, &types).as_ref().map(|message| message.view()) {
+                Some(gst::MessageView::Eos(_)) => return Ok(()),
+                Some(gst::MessageView::Error(error)) => return Err(AnalysisError::Failed(reason(error))),
+                // Such as the number of messages that were not sent.
+                Some(gst::MessageView::Warning(warning)) => eprintln!("emotion-camera: {}", warning.error()),
+                _ => return Err(AnalysisError::Unfinished(limit.as_secs())),
+            }
         }
     }
 

@@ -418,4 +418,5 @@ fn a_stop_right_after_a_reload_loses_no_messages() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     signal(&camera, "-TERM");
     assert_eq!(camera.0.wait().unwrap().code(), Some(0), "it waits for the broker as long as it may");
+    wait_for_line(&lines, "messages were not sent within 3s");
 }
