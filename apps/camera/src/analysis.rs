@@ -21,24 +21,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use emotion_core::geometry::Size;
-use emotion_supervise::chain::{self, Chain, ChainError};
+use emotion_supervise::chain::{self, Chain};
 use emotion_supervise::encoding::NoEncoder;
 use emotion_supervise::progress::Progress;
-use emotion_supervise::push::{PushError, Pusher};
-use emotion_supervise::recording::{Recorder, RecordingError};
+use emotion_supervise::push::Pusher;
+use emotion_supervise::recording::Recorder;
 use emotion_supervise::run::reason;
-use emotion_supervise::setting::Fault;
 use gst::prelude::*;
-use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
+use gst_app::AppSrc;
 use gstemotion::meta;
 use parking_lot::Mutex;
-use thiserror::Error;
 
-use crate::control::Switches;
+use crate::graph::{AnalysisError, pad, running_time, scaled, skip, take};
 use crate::options::Options;
 use crate::rtsp::{Outlet, Stream};
 use crate::switched::Switched;
-use crate::{published, pushed, recorded, value};
+use crate::switches::Switches;
+use crate::{published, pushed, recorded};
 
 /// A queue that keeps the newest frames, of as many nanoseconds as follow.
 const NEWEST: &str = "queue leaky=downstream max-size-bytes=0 max-size-time=";
@@ -66,37 +65,6 @@ pub struct Analysis {
     /// False while frames are left out.
     is_on: AtomicBool,
     switched: Switched,
-}
-
-/// Why the analysis cannot begin or end.
-#[derive(Debug, Error)]
-pub enum AnalysisError {
-    /// GStreamer cannot build the pipeline, for example because an element is missing.
-    #[error("{0}")]
-    Launch(#[from] gst::glib::Error),
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    #[error(transparent)]
-    Link(#[from] gst::glib::BoolError),
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    #[error("--push: {0}")]
-    Push(#[from] PushError),
-    #[error(transparent)]
-    Encoder(#[from] NoEncoder),
-    /// An element has another type or no such pad.
-    #[error("the pipeline has no {0}")]
-    Missing(&'static str),
-    /// `emotionpublish` does not take a setting.
-    #[error("publish.{property}: {fault}")]
-    Property { property: &'static str, fault: Fault },
-    /// An element failed, for this reason.
-    #[error("{0}")]
-    Failed(String),
-    #[error("the pipeline did not start")]
-    Start,
-    #[error("not everything was written within {0} s")]
-    Unfinished(u64),
 }
 
 impl Analysis {
@@ -321,24 +289,6 @@ fn line(options: &Options) -> Result<String, NoEncoder> {
     Ok(line)
 }
 
-/// Scales a picture down to this size at most, with its proportions.
-pub fn scaled(size: value::Size) -> String {
-    format!(
-        "videoconvert ! videoscale ! video/x-raw,format=I420,width=[16,{},2],height=[16,{},2],pixel-aspect-ratio=1/1",
-        size.width, size.height
-    )
-}
-
-/// The running time of a frame in the pipeline that it comes from.
-pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
-    sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
-}
-
-/// A pad of an element.
-pub fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisError> {
-    element.static_pad(name).ok_or(AnalysisError::Missing(name))
-}
-
 /// Counts the frames that leave `classified`, and their faces.
 fn count(classified: &gst::Pad, progress: &Arc<Progress>) {
     let progress = progress.clone();
@@ -361,27 +311,6 @@ fn count(classified: &gst::Pad, progress: &Arc<Progress>) {
 fn feed(sink: gst::Element, stream: Stream, outlet: &Arc<Outlet>) -> Result<(), AnalysisError> {
     let outlet = outlet.clone();
     take(sink, move |sample| outlet.push(stream, sample))
-}
-
-/// Calls `take` with each sample of an appsink.
-pub fn take(sink: gst::Element, take: impl Fn(&gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
-    let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
-    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        take(&sample);
-        Ok(gst::FlowSuccess::Ok)
-    });
-    sink.set_callbacks(callbacks.build());
-    Ok(())
-}
-
-/// Skips what nobody takes.
-pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'static) {
-    // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
-    queue.add_probe(
-        gst::PadProbeType::BUFFER,
-        move |_, _| if is_skipped() { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok },
-    );
 }
 
 #[cfg(test)]

@@ -12,10 +12,12 @@ use emotion_supervise::run::reason;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use crate::analysis::{Analysis, AnalysisError};
-use crate::control::{self, Switches};
+use crate::analysis::Analysis;
+use crate::control::{self, Switchable};
+use crate::graph::AnalysisError;
 use crate::options::Options;
 use crate::rtsp::{Outlet, Servers};
+use crate::switches::Switches;
 use crate::{record_source, source, status};
 
 /// Time to finish files, in addition to the publisher's.
@@ -59,22 +61,6 @@ impl Camera {
     /// The analysis, while there is one.
     pub fn analysis(&self) -> Option<Arc<Analysis>> {
         self.state.lock().analysis.clone()
-    }
-
-    /// What is switched.
-    ///
-    /// # Errors
-    /// If the file that keeps it cannot be read.
-    pub fn switches(&self) -> std::io::Result<Switches> {
-        let known = self.state.lock().switches;
-        known.map_or_else(|| Switches::read(&self.options), Ok)
-    }
-
-    /// Switches the analysis, and those after it.
-    pub fn switch(&self, switches: Switches) {
-        let mut state = self.state.lock();
-        state.switches = Some(switches);
-        state.analysis.iter().for_each(|analysis| analysis.switch(&switches));
     }
 
     /// Runs until `stop` is closed, or a file ends. If it fails, it is started again, unless it `is_alone`: then the service manager does
@@ -122,7 +108,7 @@ impl Camera {
             if let Some((rtsp, outlet)) = self.options.rtsp.as_ref().zip(self.outlet.as_ref()) {
                 servers.serve(rtsp, outlet)?;
             }
-            control::start(self)?;
+            control::start(self.clone())?;
             self.state.lock().is_open = true;
         }
         let sources = self.read(analysis)?;
@@ -168,6 +154,22 @@ impl Camera {
         };
         stops.push(spawn("source", closing, run)?);
         Ok(Sources { stops, ended, closed })
+    }
+}
+
+impl Switchable for Camera {
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn switches(&self) -> std::io::Result<Switches> {
+        let known = self.state.lock().switches;
+        known.map_or_else(|| Switches::read(&self.options), Ok)
+    }
+    fn switch(&self, switches: Switches) {
+        let mut state = self.state.lock();
+        state.switches = Some(switches);
+        state.analysis.iter().for_each(|analysis| analysis.switch(&switches));
     }
 }
 

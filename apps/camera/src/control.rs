@@ -1,99 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The switches of a running camera: commands by MQTT to `TOPIC/set`, and their state, retained, at `TOPIC/state`. A file keeps them, so
-//! that a restart shows no more than before.
+//! Commands to a running camera by MQTT, at `TOPIC/set`, and the state of its switches, retained, at `TOPIC/state`.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use emotion_publish::mqtt::Mqtt;
 use emotion_publish::subscriber::{Report, State};
 use emotion_supervise::kept;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::camera::{Camera, Failure};
 use crate::options::Options;
-use crate::settings::Settings;
-use crate::value::BlurFaces;
+use crate::switches::{CommandError, SET, STATE, Switches, file};
 
-/// The last parts of the topics.
-pub const SET: &str = "set";
-pub const STATE: &str = "state";
-/// Maximum of [`Switches::interval`].
-pub const MAX_INTERVAL: u32 = 300;
+/// A camera that commands switch.
+pub trait Switchable: Send + Sync {
+    /// What it does.
+    fn options(&self) -> &Options;
 
-/// What can be switched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Switches {
-    /// Looks for faces. Without it, the camera's own video is still recorded.
-    pub analysis: bool,
-    /// Hides faces in the served and recorded picture.
-    pub blur: bool,
-    /// Publishes, serves, draws and records no individual faces.
-    pub totals_only: bool,
-    /// Frames from one search for faces to the next, 1..=[`MAX_INTERVAL`].
-    pub interval: u32,
-}
-
-/// Why a command has no effect.
-#[derive(Debug, Error)]
-enum CommandError {
-    #[error(transparent)]
-    Unknown(#[from] serde_json::Error),
-    #[error("expected an interval of 1 to {MAX_INTERVAL} frames")]
-    Interval,
-    #[error(transparent)]
-    NotKept(#[from] std::io::Error),
-}
-
-impl Switches {
-    /// Those that the settings have.
-    pub fn configured(settings: &Settings) -> Self {
-        Self { analysis: true, blur: settings.blur != BlurFaces::None, totals_only: false, interval: 1 }
-    }
-
-    /// Those of the last run, with what the settings hide.
+    /// What is switched.
     ///
     /// # Errors
-    /// If the file that keeps them cannot be read: it could hide faces.
-    pub fn read(options: &Options) -> std::io::Result<Self> {
-        let configured = Self::configured(&options.settings);
-        let kept = file(options).map_or(Ok(None), |file| kept::read::<Self>(&file))?.unwrap_or(configured);
-        Ok(Self { blur: kept.blur || configured.blur, ..kept })
-    }
+    /// If the file that keeps it cannot be read.
+    fn switches(&self) -> std::io::Result<Switches>;
 
-    /// These switches with what a command sets.
-    fn changed(&self, command: &[u8]) -> Result<Self, CommandError> {
-        let switches: Self = kept::changed(self, serde_json::from_slice(command)?)?;
-        if (1..=MAX_INTERVAL).contains(&switches.interval) { Ok(switches) } else { Err(CommandError::Interval) }
-    }
-
-    fn shows_more_than(&self, other: &Self) -> bool {
-        (other.blur && !self.blur) || (other.totals_only && !self.totals_only)
-    }
-
-    fn text(&self) -> String {
-        serde_json::json!(self).to_string()
-    }
-}
-
-fn file(options: &Options) -> Option<PathBuf> {
-    options.publish.as_ref()?.switches_file.clone()
+    /// Switches the analysis, and those after it.
+    fn switch(&self, switches: Switches);
 }
 
 /// Takes commands on a thread of its own, if there is a file for the switches.
 ///
 /// # Errors
 /// If a file of the broker's secrets is wrong, or no thread can be started.
-pub fn start(camera: &Arc<Camera>) -> Result<(), Failure> {
-    let options = &camera.options;
+pub fn start(camera: Arc<dyn Switchable>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let options = camera.options();
     let Some((publish, file)) = options.publish.as_ref().zip(file(options)) else { return Ok(()) };
     let mqtt = Mqtt::without_status(publish.location.clone(), &options.secrets())?;
     let (topics, topic) = ([publish.location.topic(SET)], publish.location.topic(STATE));
     let (state, payload) = watch::channel(camera.switches()?.text());
-    let mut control = Control { file, camera: camera.clone(), state };
+    let mut control = Control { file, camera, state };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("control".into()).spawn(move || {
         runtime.block_on(mqtt.subscribe(&topics, Some(State { topic, payload }), |report| control.hear(report)));
@@ -104,7 +49,7 @@ pub fn start(camera: &Arc<Camera>) -> Result<(), Failure> {
 /// What a command changes.
 struct Control {
     file: PathBuf,
-    camera: Arc<Camera>,
+    camera: Arc<dyn Switchable>,
     state: watch::Sender<String>,
 }
 
@@ -114,11 +59,11 @@ impl Control {
             // One that the broker keeps may be older than what was switched since.
             Report::Message { payload, is_retained: false, .. } => {
                 if let Err(error) = self.obey(payload) {
-                    self.camera.options.log.say(format_args!("a command has no effect: {error}"));
+                    self.camera.options().log.say(format_args!("a command has no effect: {error}"));
                 }
                 self.camera.switches().into_iter().for_each(|now| drop(self.state.send_replace(now.text())));
             }
-            Report::Disconnected(reason) => self.camera.options.log.say(format_args!("no commands are taken: {reason}")),
+            Report::Disconnected(reason) => self.camera.options().log.say(format_args!("no commands are taken: {reason}")),
             Report::Message { .. } | Report::Connected => {}
         }
     }
@@ -132,35 +77,5 @@ impl Control {
             self.camera.switch(switches);
         }
         Ok(kept?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OPEN: Switches = Switches { analysis: true, blur: false, totals_only: false, interval: 1 };
-
-    #[test]
-    fn a_command_sets_what_it_names() {
-        let changed = |command: &str| OPEN.changed(command.as_bytes()).map_err(|error| error.to_string());
-        assert_eq!(changed(r#"{"blur": true}"#), Ok(Switches { blur: true, ..OPEN }));
-        assert_eq!(changed(r#"{"analysis": false, "interval": 5}"#), Ok(Switches { analysis: false, interval: 5, ..OPEN }));
-        for (wrong, part) in [
-            ("on", "expected value"),
-            (r#"{"blurr": true}"#, "unknown field `blurr`"),
-            (r#"{"blur": "yes"}"#, "expected a boolean"),
-            (r#"{"interval": 0}"#, "expected an interval of 1 to 300"),
-        ] {
-            assert!(changed(wrong).unwrap_err().contains(part), "{wrong}: {:?}", changed(wrong));
-        }
-    }
-
-    #[test]
-    fn what_shows_more_is_told_from_what_hides() {
-        let hidden = Switches { blur: true, totals_only: true, ..OPEN };
-        assert!(OPEN.shows_more_than(&hidden) && !hidden.shows_more_than(&OPEN));
-        assert!(Switches { blur: false, ..hidden }.shows_more_than(&hidden));
-        assert!(!Switches { analysis: false, interval: 9, ..OPEN }.shows_more_than(&OPEN));
     }
 }

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
-use crate::control;
 use crate::options::{Options, Publish};
+use crate::switches::{MAX_INTERVAL, SET, STATE};
 use crate::value::Schema;
 
 /// A line for each message: topic, space, payload.
@@ -63,7 +63,7 @@ fn entities(topic: &str, schemas: &[Schema], has_geometry: bool) -> Vec<(&'stati
 
 /// The entities that send commands.
 fn switches(topic: &str) -> Vec<(&'static str, &'static str, Value)> {
-    let (command, state) = (format!("{topic}/{}", control::SET), format!("{topic}/{}", control::STATE));
+    let (command, state) = (format!("{topic}/{}", SET), format!("{topic}/{}", STATE));
     let switch = |(object, name, icon): (&'static str, &str, &str)| {
         let config = json!({
             "name": name,
@@ -93,7 +93,7 @@ fn switches(topic: &str) -> Vec<(&'static str, &'static str, Value)> {
         "state_topic": state,
         "value_template": "{{ value_json.interval }}",
         "min": 1,
-        "max": control::MAX_INTERVAL,
+        "max": MAX_INTERVAL,
     });
     names.map(switch).into_iter().chain([("number", "interval", interval)]).collect()
 }

@@ -13,6 +13,7 @@ mod analysis;
 mod camera;
 mod clients;
 mod control;
+mod graph;
 mod fleet;
 mod homeassistant;
 mod metrics;
@@ -29,6 +30,7 @@ mod settings;
 mod source;
 mod status;
 mod switched;
+mod switches;
 mod value;
 
 use std::error::Error;
@@ -41,10 +43,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use analysis::Analysis;
 use camera::Camera;
-use control::Switches;
 use options::Options;
 use rtsp::{Outlet, Servers};
 use settings::{Settings, SettingsError};
+use switches::Switches;
 use value::Switch;
 
 fn main() -> ExitCode {

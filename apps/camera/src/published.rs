@@ -4,7 +4,7 @@
 use emotion_supervise::setting;
 use gst::prelude::*;
 
-use crate::analysis::AnalysisError;
+use crate::graph::AnalysisError;
 use crate::homeassistant;
 use crate::options::{Options, Publish};
 use crate::value::Schema;

@@ -9,7 +9,7 @@ use emotion_supervise::push::{Pusher, Sent};
 use emotion_supervise::recording::Frame;
 use gst::prelude::*;
 
-use crate::analysis::{AnalysisError, pad, running_time, scaled, skip, take};
+use crate::graph::{AnalysisError, pad, running_time, scaled, skip, take};
 use crate::options::Options;
 use crate::status;
 use crate::value::FilesVideo;

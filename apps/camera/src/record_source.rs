@@ -16,7 +16,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use crate::analysis::{Analysis, running_time};
+use crate::analysis::Analysis;
+use crate::graph::running_time;
 use crate::options::Options;
 use crate::source::reading;
 

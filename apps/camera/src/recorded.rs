@@ -8,7 +8,7 @@ use emotion_supervise::log::Log;
 use emotion_supervise::recording::{Frame, Notice, Recorder, RecordingError, Recordings};
 use gst::prelude::*;
 
-use crate::analysis::{AnalysisError, pad, skip, take};
+use crate::graph::{AnalysisError, pad, skip, take};
 use crate::options::Options;
 use crate::status;
 

@@ -8,9 +8,9 @@ use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
 use gst::prelude::*;
 
-use crate::control::Switches;
 use crate::pushed;
 use crate::settings::Settings;
+use crate::switches::Switches;
 use crate::value::{BlurFaces, FilesVideo, name};
 
 /// The elements.

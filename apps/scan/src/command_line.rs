@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueHint};
 
-use crate::blurred::Blurring;
+use crate::blurred::options::Blurring;
 use crate::error::Error;
 use crate::examination::Examination;
 use crate::outputs::Outputs;

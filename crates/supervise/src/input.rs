@@ -4,48 +4,18 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 
-use crate::decoding::{file_decoder, limit_pixels, link_default_video, link_video_later, video_decoder};
-use crate::log::Log;
+use crate::decoding::{file_decoder, link_default_video, link_video_later, video_decoder};
 use crate::place::Place;
-use crate::progress::Progress;
 use crate::rtsp;
+pub use crate::source::Reading;
+use crate::source::{Result, Source, pad};
 use crate::stamp::Stamp;
 use crate::stream;
-use crate::time_of_day::{Clock, TimeOfDay};
-
-/// What an element of a source returns.
-pub(crate) type Result<T> = std::result::Result<T, glib::BoolError>;
-
-/// Minimum length of the jitter buffer by TCP.
-const TCP_LATENCY: Duration = Duration::from_secs(3);
-
-/// How to read a source.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// Maximum width and height that a device may send. Cameras prefer their largest size, but face detection does not need it.
-    pub max_size: (i32, i32),
-    /// Length of the jitter buffer for network cameras.
-    pub latency: Duration,
-    /// Protocols of a network camera's stream, as the property `protocols` of `rtspsrc` spells them. `None` leaves its default.
-    pub protocols: Option<&'static str>,
-    /// Time after which a connection without data is given up. `None` leaves the default of the source.
-    pub timeout: Option<Duration>,
-    /// Maximum number of pixels of a frame. `None` does not limit it.
-    pub max_pixels: Option<u64>,
-    /// Whose clock gives the time of day of frames.
-    pub clock: Clock,
-    /// Which video of a network camera is read, from 1.
-    pub video: usize,
-    /// Counts data and damaged frames.
-    pub progress: Arc<Progress>,
-    /// Says what users should know about the source.
-    pub log: Log,
-}
+use crate::time_of_day::TimeOfDay;
 
 /// A file that can be played again once it has ended.
 #[derive(Clone, Debug)]
@@ -86,44 +56,7 @@ pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &g
     Ok(None)
 }
 
-/// Where the elements of a source are added and linked to.
-pub(crate) struct Source<'a> {
-    pipeline: &'a gst::Pipeline,
-    /// What they are linked to.
-    pub entry: &'a gst::Element,
-    /// How the source is read.
-    pub reading: &'a Reading,
-}
-
 impl Source<'_> {
-    /// Adds an element.
-    pub fn add(&self, element: gst::Element) -> Result<gst::Element> {
-        self.pipeline.add(&element).map(|()| element)
-    }
-
-    /// Adds a decoder, and links it to `from` and, once there is video, to `to`.
-    pub fn decoded(&self, from: &gst::Element, to: &gst::Element) -> Result<gst::Element> {
-        let decode = self.decoder(video_decoder()?)?;
-        from.link(&decode)?;
-        link_video_later(&decode, to);
-        Ok(decode)
-    }
-
-    /// Counts the data of `from` for as long as there are no frames.
-    pub fn count_data(&self, from: &gst::Element) -> Result<()> {
-        let progress = self.reading.progress.clone();
-        pad(from, "src")?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
-            progress.data();
-            gst::PadProbeReturn::Ok
-        });
-        Ok(())
-    }
-
-    fn decoder(&self, decode: gst::Element) -> Result<gst::Element> {
-        self.reading.max_pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
-        self.add(decode)
-    }
-
     fn file(&self, path: &Path) -> Result<FileLoop> {
         let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
         let decode = self.decoder(file_decoder()?)?;
@@ -156,11 +89,9 @@ impl Source<'_> {
     fn camera(&self, address: &str, stamp: &Stamp) -> Result<()> {
         let reading = self.reading;
         let is_tcp = reading.protocols == Some("tcp");
-        // Longer ones are cut, though nothing is lost on the way by TCP: a camera sends bundles, and a decoder takes its time to start.
-        let latency = if is_tcp { reading.latency.max(TCP_LATENCY) } else { reading.latency };
-        let latency = u32::try_from(latency.as_millis()).unwrap_or(u32::MAX);
+        let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
-        let camera = self.add(camera.property("drop-on-latency", reading.protocols != Some("tcp")).build()?)?;
+        let camera = self.add(camera.property("drop-on-latency", !is_tcp).build()?)?;
         rtsp::select_video(&camera, reading.video);
         let progress = reading.progress.clone();
         rtsp::watch_data(&camera, move || progress.data());
@@ -186,11 +117,6 @@ impl Source<'_> {
         link_video_later(&decode, self.entry);
         Ok(())
     }
-}
-
-/// A pad that every element of its kind has.
-pub(crate) fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
-    element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
 }
 
 impl FileLoop {

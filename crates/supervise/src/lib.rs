@@ -10,6 +10,7 @@
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`rtsp`] | a network camera by RTSP |
+//! | `source` | how a source is read, and where its elements are |
 //! | `stream` | streams by HTTP, HLS, RTMP, SRT, UDP and RTP |
 //! | [`stamp`] | what is done to each frame of a source |
 //! | [`time_of_day`] | the time of day of frames, by the camera's clock or this machine's |
@@ -45,6 +46,7 @@ pub mod rtsp;
 pub mod run;
 pub mod secret;
 pub mod setting;
+mod source;
 pub mod stamp;
 mod stream;
 pub mod time_of_day;

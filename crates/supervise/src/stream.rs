@@ -4,8 +4,8 @@
 use glib::Uri;
 use gst::prelude::*;
 
-use crate::input::{Result, Source, pad};
 use crate::place::{authority, host};
+use crate::source::{Result, Source, pad};
 
 /// Adds the elements that read `address`.
 ///

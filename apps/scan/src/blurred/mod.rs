@@ -22,7 +22,7 @@
 //! | `ledger` | which copies are finished |
 //! | `review` | the page of what to look at |
 
-mod options;
+pub mod options;
 mod failure;
 mod look;
 mod reading;

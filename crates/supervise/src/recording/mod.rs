@@ -14,6 +14,7 @@
 
 mod camera;
 mod cutting;
+mod form;
 mod pairs;
 mod records;
 mod retention;
@@ -32,10 +33,10 @@ use thiserror::Error;
 
 use crate::encoding::NoEncoder;
 pub use camera::{Taker, Tap};
+pub(crate) use form::Form;
 use records::Note;
 pub use retention::Keep;
 use retention::Own;
-pub(crate) use run::Form;
 use run::Run;
 
 /// Pause after a failure.
@@ -115,7 +116,7 @@ pub struct Frame {
 
 impl Frame {
     fn is_encoded(&self) -> bool {
-        run::parser(&self.caps).is_some()
+        form::parser(&self.caps).is_some()
     }
 
     /// True if a recording can begin with it.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
-use super::retention::{Keep, Own};
+use super::retention::{Keep, Own, file};
 
 /// A recording that has failed goes on when the disk has room for this much.
 const ROOM: usize = 16 << 20;
@@ -145,11 +145,6 @@ impl Pair {
     fn is_complete(&self) -> bool {
         self.is_closed && self.records.strong_count() == 0
     }
-}
-
-/// A file of a pair.
-pub fn file(folder: &Path, number: u32, extension: &str) -> PathBuf {
-    folder.join(format!("{number:05}.{extension}"))
 }
 
 /// Makes the names of new files survive a power failure, where folders can be synced.

@@ -10,8 +10,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::pairs::file;
-
 /// How long recordings are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -100,6 +98,11 @@ fn delete(folder: &Path, number: u32) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     })
+}
+
+/// A file of a pair.
+pub fn file(folder: &Path, number: u32, extension: &str) -> PathBuf {
+    folder.join(format!("{number:05}.{extension}"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use gst_app::AppSrc;
 use parking_lot::Mutex;
 
 use super::cutting::{self, Cut, Cuts};
+use super::form::{Form, parser};
 use super::pairs::Pairs;
 use super::records::{Begun, Note};
 use super::{Frame, Notice, RecordingError, Shared};
@@ -21,8 +22,6 @@ use crate::run::reason;
 /// The element that writes the videos. What it has written of a video can be played after a crash.
 const MUXER: &str = "splitmuxsink name=muxer muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 \
                      sink::buffer-mode=unbuffered";
-/// The rate in the caps of raw frames, of which their times are independent.
-const NOMINAL_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
 /// Encoded frames that wait for the disk, in bytes. With more, the recording fails.
 pub(super) const MAX_WAITING: u64 = 64 << 20;
 /// Time of the first frame in the pipeline. It may be decoded before it is shown.
@@ -31,15 +30,6 @@ const MARGIN: gst::ClockTime = gst::ClockTime::SECOND;
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a video that has ended is asked whether its records are written, too.
 const RECORDS_INTERVAL: Duration = Duration::from_millis(50);
-
-/// The parser of video that an MP4 file can have as it is; `None` for other video.
-pub(super) fn parser(caps: &gst::Caps) -> Option<&'static str> {
-    match caps.structure(0)?.name().as_str() {
-        "video/x-h264" => Some("h264parse"),
-        "video/x-h265" => Some("h265parse"),
-        _ => None,
-    }
-}
 
 /// A pipeline that records.
 pub(super) struct Run {
@@ -110,38 +100,6 @@ impl Run {
         let _ = self.entry.end_of_stream();
         self.end
     }
-}
-
-/// What a video cannot change.
-pub(crate) struct Form {
-    caps: gst::Caps,
-    /// Parameter sets of encoded frames, which an MP4 file has once.
-    parameters: Vec<u8>,
-}
-
-impl Form {
-    /// That of a video which begins with `frame`.
-    pub(crate) fn of(frame: &Frame) -> Self {
-        Self { caps: essential(&frame.caps), parameters: super::camera::parameters(frame) }
-    }
-
-    /// True if `frame` can be in the same video.
-    pub(crate) fn goes_on_with(&self, frame: &Frame) -> bool {
-        let parameters = super::camera::parameters(frame);
-        essential(&frame.caps) == self.caps && (parameters.is_empty() || parameters == self.parameters)
-    }
-}
-
-/// What an MP4 file cannot change.
-fn essential(caps: &gst::Caps) -> gst::Caps {
-    let mut caps = caps.clone();
-    if parser(&caps).is_none() {
-        caps.make_mut().set("framerate", NOMINAL_RATE);
-    } else if let Some(fields) = caps.make_mut().structure_mut(0) {
-        let is_kept = |name: &str| ["stream-format", "alignment", "codec_data"].contains(&name);
-        fields.filter_map_in_place(|name, value| is_kept(name.as_str()).then_some(value));
-    }
-    caps
 }
 
 fn build(caps: &gst::Caps, pairs: &Arc<Pairs>, waiting: &Waiting) -> Result<(gst::Pipeline, AppSrc), RecordingError> {

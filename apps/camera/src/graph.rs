@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the parts of the analysis's pipeline share: pads, samples, and why it fails.
+
+use emotion_supervise::chain::ChainError;
+use emotion_supervise::encoding::NoEncoder;
+use emotion_supervise::push::PushError;
+use emotion_supervise::recording::RecordingError;
+use emotion_supervise::setting::Fault;
+use gst::prelude::*;
+use gst_app::{AppSink, AppSinkCallbacks};
+use thiserror::Error;
+
+use crate::value::Size;
+
+/// Why the analysis cannot begin or end.
+#[derive(Debug, Error)]
+pub enum AnalysisError {
+    /// GStreamer cannot build the pipeline, for example because an element is missing.
+    #[error("{0}")]
+    Launch(#[from] gst::glib::Error),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Link(#[from] gst::glib::BoolError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error("--push: {0}")]
+    Push(#[from] PushError),
+    #[error(transparent)]
+    Encoder(#[from] NoEncoder),
+    /// An element has another type or no such pad.
+    #[error("the pipeline has no {0}")]
+    Missing(&'static str),
+    /// `emotionpublish` does not take a setting.
+    #[error("publish.{property}: {fault}")]
+    Property { property: &'static str, fault: Fault },
+    /// An element failed, for this reason.
+    #[error("{0}")]
+    Failed(String),
+    #[error("the pipeline did not start")]
+    Start,
+    #[error("not everything was written within {0} s")]
+    Unfinished(u64),
+}
+
+/// Scales a picture down to this size at most, with its proportions.
+pub fn scaled(size: Size) -> String {
+    format!(
+        "videoconvert ! videoscale ! video/x-raw,format=I420,width=[16,{},2],height=[16,{},2],pixel-aspect-ratio=1/1",
+        size.width, size.height
+    )
+}
+
+/// The running time of a frame in the pipeline that it comes from.
+pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
+    sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
+}
+
+/// A pad of an element.
+pub fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisError> {
+    element.static_pad(name).ok_or(AnalysisError::Missing(name))
+}
+
+/// Calls `take` with each sample of an appsink.
+pub fn take(sink: gst::Element, take: impl Fn(&gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
+    let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        take(&sample);
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+    Ok(())
+}
+
+/// Skips what nobody takes.
+pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'static) {
+    // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
+    queue.add_probe(
+        gst::PadProbeType::BUFFER,
+        move |_, _| if is_skipped() { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok },
+    );
+}
