@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use emotion_core::geometry::Size;
 use emotion_supervise::chain::{self, Chain};
 use emotion_supervise::encoding::NoEncoder;
+use emotion_supervise::log::Log;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
@@ -213,21 +214,21 @@ impl Analysis {
         }
     }
 
-    /// Ends the stream and waits until files are finished and messages sent, for at most `limit`.
+    /// Ends the stream and waits until files are finished and messages sent, for at most `limit`. What was not sent goes to `log`.
     ///
     /// # Errors
     /// If that fails or takes longer.
-    pub fn finish(&self, limit: Duration) -> Result<(), AnalysisError> {
+    pub fn finish(&self, limit: Duration, log: &Log) -> Result<(), AnalysisError> {
         let end = Instant::now() + limit;
         let _ = self.entry.end_of_stream();
-        let finished = self.wait_for_end(limit);
+        let finished = self.wait_for_end(limit, log);
         let left = end.saturating_duration_since(Instant::now());
         let is_written = self.recorder.as_ref().is_none_or(|recorder| recorder.finish(left));
         self.pusher.iter().for_each(|pusher| pusher.finish(end.saturating_duration_since(Instant::now())));
         finished.and(if is_written { Ok(()) } else { Err(AnalysisError::Unfinished(limit.as_secs())) })
     }
 
-    fn wait_for_end(&self, limit: Duration) -> Result<(), AnalysisError> {
+    fn wait_for_end(&self, limit: Duration, log: &Log) -> Result<(), AnalysisError> {
         let (bus, end) = (self.pipeline.bus().ok_or(AnalysisError::Missing("bus"))?, Instant::now() + limit);
         let types = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Warning];
         loop {
@@ -236,7 +237,7 @@ impl Analysis {
                 Some(gst::MessageView::Eos(_)) => return Ok(()),
                 Some(gst::MessageView::Error(error)) => return Err(AnalysisError::Failed(reason(error))),
                 // Such as the number of messages that were not sent.
-                Some(gst::MessageView::Warning(warning)) => eprintln!("emotion-camera: {}", warning.error()),
+                Some(gst::MessageView::Warning(warning)) => log.say(warning.error()),
                 _ => return Err(AnalysisError::Unfinished(limit.as_secs())),
             }
         }

@@ -119,7 +119,7 @@ impl Camera {
         let _ = sources.closed.recv_timeout(CLOSE_TIMEOUT);
         ended?;
         let drain = self.options.publish.as_ref().map_or(Duration::ZERO, |publish| publish.drain_timeout);
-        Ok(analysis.finish(drain + FINISH_TIMEOUT)?)
+        Ok(analysis.finish(drain + FINISH_TIMEOUT, &self.options.log)?)
     }
 
     /// Prints what the outlets of `analysis` report, until one fails or `is_over`.
