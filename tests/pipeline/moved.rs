@@ -160,12 +160,14 @@ fn show(pipeline: &gst::Pipeline, way: &Way) {
     });
 }
 
-/// Changes a property in the middle of the film. The result is true from then on.
-fn change(element: &gst::Element, (before, after): (&'static str, &'static str)) -> Arc<AtomicBool> {
+/// Changes a property in the middle of the film, but not before a frame `has_arrived`: until then, nobody looks at properties. The result
+/// is true from then on.
+fn change(element: &gst::Element, (before, after): (&'static str, &'static str), has_arrived: Arc<AtomicBool>) -> Arc<AtomicBool> {
     let (weak, changed) = (element.downgrade(), Arc::new(AtomicBool::new(false)));
     let told = changed.clone();
     element.static_pad("sink").expect("a pad").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if info.buffer().is_some_and(|buffer| buffer.offset() as usize % FRAMES == FRAMES / 2) {
+            wait_for(&has_arrived);
             let element = weak.upgrade().expect("an element");
             let (name, value) = after.split_once('=').expect("a property");
             if let Some((before, _)) = before.split_once('=').filter(|(before, _)| *before != name) {
@@ -179,13 +181,21 @@ fn change(element: &gst::Element, (before, after): (&'static str, &'static str))
     changed
 }
 
+fn wait_for(event: &AtomicBool) {
+    while !event.load(Ordering::Acquire) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The frames at the end of `way`; none if it can't play.
 fn travel(way: &Way) -> Option<Vec<Arrived>> {
     let pipeline = way.launch("videoconvert ! video/x-raw,format=GRAY8 ! fakesink name=end")?;
     let arrived = Arc::new(Mutex::new(Vec::new()));
     let seen = arrived.clone();
     let changes = Mutex::new(None);
-    let changed = way.changed.map(|values| change(&pipeline.by_name("changed").expect("an element that changes"), values));
+    let has_arrived = Arc::new(AtomicBool::new(false));
+    let element = |name| pipeline.by_name(name).expect("an element that changes");
+    let changed = way.changed.map(|values| change(&element("changed"), values, has_arrived.clone()));
     let end = pipeline.by_name("end").and_then(|end| end.static_pad("sink")).expect("a pad");
     end.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let video = gst_video::VideoInfo::from_caps(&pad.current_caps().expect("caps")).expect("video");
@@ -194,9 +204,8 @@ fn travel(way: &Way) -> Option<Vec<Arrived>> {
         let mut changes = changes.lock().expect("a walk");
         let (record, _) = changes.get_or_insert_with(|| PictureChanges::upstream_of(pad)).read(buffer, size);
         let pixels = buffer.map_readable().expect("a readable frame").to_vec();
-        while changed.as_ref().is_some_and(|changed| !changed.load(Ordering::Acquire)) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        has_arrived.store(true, Ordering::Release);
+        changed.iter().for_each(|changed| wait_for(changed));
         seen.lock().expect("frames").push(Arrived { record, size, pixels, stride: video.stride()[0] as usize });
         gst::PadProbeReturn::Ok
     });
