@@ -235,7 +235,7 @@ fn the_time_of_day_is_that_of_a_camera_whose_clock_can_be_believed() {
     let lead = |test: &str, options: &[&str], line: &str| {
         let watch = Watch::start(test, Quirk::MillisecondsAhead(8000), options)?;
         wait_for_line(&watch.lines, line);
-        let frames = watch.frames(30);
+        let frames = watch.frames(100);
         // By both clocks, of the same frame: this machine's was read when the program started the stream of analysed frames.
         let (first, last) = (frames[0], frames[frames.len() - 1]);
         assert_monotonic(&frames);
@@ -246,8 +246,9 @@ fn the_time_of_day_is_that_of_a_camera_whose_clock_can_be_believed() {
     let Some((camera, drift)) = lead("ahead", &[], "frames have the time of the camera's clock, which is") else { return };
     let (arrival, _) = lead("arrival", &["--clock", "arrival"], "receiving the camera's stream").unwrap();
     assert!(drift.abs() < 500.0, "no jump after the first report: {drift}");
-    // The frames are a second or two old, on a busy machine more.
-    assert!(camera < 8000.0 && arrival < 0.0 && camera - arrival > 1000.0, "{camera} {arrival}");
+    // The frames are some seconds old, on a busy machine more. Newer versions of GStreamer pass the first report on when there have been
+    // frames; their times then move to those of the camera by and by.
+    assert!(camera < 8000.0 && arrival < 0.0 && (camera - arrival > 1000.0 || drift > 50.0), "{camera} {arrival} {drift}");
 }
 
 #[test]
