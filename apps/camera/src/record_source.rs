@@ -75,6 +75,6 @@ fn once(
     input::add(&pipeline, place, &Reading { video: 1, ..reading(options, &progress) }, sink.upcast_ref())?;
     let end =
         run::play(&pipeline, &progress, Some(options.stall), |_| (stop.try_recv() != Err(TryRecvError::Empty)).then_some(End::Told(())));
-    let _ = pipeline.set_state(gst::State::Null);
+    run::stop(&pipeline, &options.log);
     Ok(end)
 }

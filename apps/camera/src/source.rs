@@ -166,7 +166,7 @@ fn once(
         let rewound = file_loop.as_ref().is_none_or(FileLoop::rewind_if_ended);
         (!rewound).then(|| End::Failed("the file cannot be rewound".into()))
     });
-    let _ = pipeline.set_state(gst::State::Null);
+    run::stop(&pipeline, &options.log);
     Ok(end)
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs a pipeline until it ends, fails or stalls.
 
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
+use crate::log::Log;
 use crate::progress::Progress;
 
 /// How often the caller is asked and the time since the last frame is checked.
@@ -14,6 +17,9 @@ const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 const PICTURELESS: Duration = Duration::from_secs(60);
 /// How long to wait for the reason why a pipeline does not start.
 const START_REASON: gst::ClockTime = gst::ClockTime::from_seconds(2);
+
+/// Time in which elements stop.
+const STOP: Duration = Duration::from_secs(10);
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +68,24 @@ pub fn play<C>(
     }
 }
 
+/// Stops `pipeline`. If its elements wait for each other, as those of `rtspsrc` can for ever when a session ends right after its
+/// beginning, they are left behind, and `log` says so.
+pub fn stop(pipeline: &gst::Pipeline, log: &Log) {
+    if !stops_within(STOP, pipeline) {
+        log.say("the elements of the source do not stop, and are left behind");
+    }
+}
+
+fn stops_within(limit: Duration, pipeline: &gst::Pipeline) -> bool {
+    let ((stopped, end), stopping) = (channel(), pipeline.clone());
+    let stop = move || {
+        let _ = stopping.set_state(gst::State::Null);
+        let _ = stopped.send(());
+    };
+    // Without a thread, the sender is dropped with the closure.
+    thread::Builder::new().name("stop".into()).spawn(stop).is_ok() && end.recv_timeout(limit).is_ok()
+}
+
 /// Why a source that has had no picture and no data for these times is opened again.
 fn stalled(pictureless: Duration, silence: Option<Duration>, stall: Duration) -> Option<String> {
     match silence {
@@ -102,6 +126,24 @@ mod tests {
         assert_eq!(run("videotestsrc num-buffers=1 ! fakesink", None, |_| None), End::Finished);
         let End::Failed(reason) = run("filesrc location=/nowhere/clip.mp4 ! fakesink", None, |_| None) else { panic!("it plays") };
         assert!(reason.contains("/nowhere/clip.mp4"), "{reason}");
+    }
+
+    #[test]
+    fn a_pipeline_that_does_not_stop_is_left_behind() {
+        let pipeline = pipeline("fakesrc ! fakesink name=end");
+        let ((held, is_held), (release, released)) = (channel(), channel::<()>());
+        let released = std::sync::Mutex::new(released);
+        let pad = pipeline.by_name("end").unwrap().static_pad("sink").unwrap();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let _ = held.send(());
+            let _ = released.lock().unwrap().recv();
+            gst::PadProbeReturn::Ok
+        });
+        pipeline.set_state(gst::State::Playing).unwrap();
+        is_held.recv().unwrap();
+        assert!(!stops_within(Duration::from_millis(100), &pipeline), "its thread is held");
+        drop(release);
+        assert!(stops_within(STOP, &pipeline));
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn add_input(
                 clock: Clock::Camera,
                 video: 1,
                 progress: source.progress.clone(),
-                log: Log::new(format!("emotion-dashboard: {}", source.name)),
+                log: log(source),
             };
             let file_loop = input::add(pipeline, place, &reading, entry)?;
             if let Some(file_loop) = &file_loop {
@@ -383,4 +383,9 @@ fn skip_unwatched(pad: &gst::Pad, source: Arc<Source>) {
         *last = Some(Instant::now());
         gst::PadProbeReturn::Ok
     });
+}
+
+/// What is said about a source, to those who run the program.
+pub fn log(source: &Source) -> Log {
+    Log::new(format!("emotion-dashboard: {}", source.name))
 }

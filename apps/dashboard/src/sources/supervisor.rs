@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::Backoff;
 use emotion_supervise::run::{self, End};
-use gst::prelude::*;
 
 use crate::calendar::Calendar;
-use crate::sources::graph::{Constant, Graph};
+use crate::sources::graph::{Constant, Graph, log};
 use crate::sources::input::Input;
 use crate::sources::source::{Command, Source, State};
 
@@ -100,7 +99,7 @@ fn run_once(source: &Arc<Source>, commands: &mpsc::Receiver<Command>, constant: 
     let stall = (source.input != Input::Browser).then_some(STALL);
     let end = run::play(&graph.pipeline, &source.progress, stall, |silence| tick(source, commands, &graph, silence));
     source.set_feed(None);
-    let _ = graph.pipeline.set_state(gst::State::Null);
+    run::stop(&graph.pipeline, &log(source));
     end
 }
 
