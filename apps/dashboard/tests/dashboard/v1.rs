@@ -172,10 +172,16 @@ fn a_job_has_progress_a_result_and_an_end() {
 #[test]
 fn too_many_films_are_refused_for_some_time() {
     let dashboard = Dashboard::start("v1-busy", &["--api-only"]);
-    let head = format!("POST /v1/videos HTTP/1.1\r\nhost: {}\r\ncontent-length: 100\r\n\r\n", dashboard.address);
+    let host = dashboard.address;
+    let head = format!("POST /v1/videos HTTP/1.1\r\nhost: {host}\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n");
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut waiting: Vec<TcpStream> = (0..processors.max(2) / 2).map(|_| TcpStream::connect(dashboard.address).unwrap()).collect();
-    waiting.iter_mut().for_each(|stream| stream.write_all(head.as_bytes()).unwrap());
+    for stream in &mut waiting {
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut asks = [0; 12];
+        stream.read_exact(&mut asks).unwrap();
+        assert_eq!(&asks, b"HTTP/1.1 100", "it has its place, and waits for the film");
+    }
     let busy = until("a refusal", || Some(dashboard.send("/v1/videos", b"text")).filter(|answer| answer.status == 503));
     problem(&busy, 503);
     assert!(busy.headers.contains("retry-after: 30"), "{}", busy.headers);
