@@ -67,7 +67,6 @@ fn keep_apart(cameras: &[Options]) -> Result<(), FleetError> {
         for (what, value) in own(camera) {
             if let Some(first) = owners.insert((what, value.clone()), &camera.name) {
                 let (first, second) = (first.clone(), camera.name.clone());
-                let value = camera.push.iter().fold(value, |value, target| target.without_secrets(&value));
                 return Err(FleetError::Repeated { first, second, what, value });
             }
         }
@@ -91,7 +90,6 @@ fn own(camera: &Options) -> Vec<(&'static str, String)> {
     let mut own = vec![("name", camera.name.clone())];
     own.extend(camera.files.iter().map(|files| ("files.folder", folder(&files.folder))));
     own.extend(camera.rtsp.iter().map(|rtsp| ("rtsp.path", format!("{}{}", rtsp.listen, rtsp.path))));
-    own.extend(camera.settings.push.iter().map(|address| ("push", address.clone())));
     if let Some(publish) = &camera.publish {
         let location = &publish.location;
         // The topics of a broker have the camera's status; records for a web server have its name.
@@ -148,12 +146,11 @@ mod tests {
                 "publish.location = 'mqtts://h:1883/a'\n",
                 "the same publish.location, h:1883/a",
             ),
-            ("push", "push = ['rtmp://h/live/key']\n", "", "door and gate have the same push, rtmp://h;"),
             ("path", "rtsp.listen = '127.0.0.1:1'\n", "", "the same rtsp.path, 127.0.0.1:1/faces"),
             ("spool", "publish = { location = 'mqtt://h/{name}', spool-location = 's' }\n", "", "the same publish.spool-location"),
             ("id", "publish = { location = 'mqtt://h/{name}', client-id = 7 }\n", "", "the same publish.client-id, 7"),
             ("metrics", "files.folder = '{name}'\n", "metrics.listen = '127.0.0.1:1'\n", "gate: metrics.listen is for all cameras"),
-            ("push", "push = ['rtmp://host/live/key']\n", "", "door and gate have the same push, rtmp://host"),
+            ("push", "push = ['rtmp://host/live/key']\n", "", "door and gate have the same push, rtmp://host;"),
             ("nothing", "", "", "[[camera]] door: there is nothing to do"),
         ] {
             let found = cameras(test, &format!("{common}{TWO}{own}")).unwrap_err();

@@ -63,7 +63,7 @@ fn entities(topic: &str, schemas: &[Schema], has_geometry: bool) -> Vec<(&'stati
 
 /// The entities that send commands.
 fn switches(topic: &str) -> Vec<(&'static str, &'static str, Value)> {
-    let (command, state) = (format!("{topic}/{}", SET), format!("{topic}/{}", STATE));
+    let (command, state) = (format!("{topic}/{SET}"), format!("{topic}/{STATE}"));
     let switch = |(object, name, icon): (&'static str, &str, &str)| {
         let config = json!({
             "name": name,

@@ -56,8 +56,8 @@ impl Batches {
         buffer
     }
 
-    /// Runs the instance that `lease` waits for on `values`, which are pictures of `shape`, together with those of the `streams` that come within
-    /// `window`. A run has `padded` pictures for those that came. Returns the outputs, and which of their pictures these are.
+    /// Runs the instance that `lease` waits for on `values`, which are pictures of `shape`, together with those of the `streams` that
+    /// come within `window`. A run has `padded` pictures for those that came. Returns the outputs, and which of their pictures these are.
     ///
     /// # Errors
     /// The message of the run.
