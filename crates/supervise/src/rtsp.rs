@@ -62,8 +62,8 @@ pub fn watch_data(camera: &gst::Element, take: impl Fn() + Clone + Send + Sync +
 }
 
 /// Keeps packets that arrive at once at `camera`, an `rtspsrc` by TCP, as they do after a pause of the network or of this program. With
-/// `drop-on-latency`, its jitter buffer drops them if they are of more time than its latency, which is less than the time of two frames
-/// of some cameras. Without, it keeps any number; so what arrives is left out once 2,048 packets wait for a decoder that is too slow.
+/// `drop-on-latency`, its jitter buffer drops them if they span more time than its latency, which is less than the time between two frames
+/// of some cameras. Without it, any number is kept. So once 2,048 packets wait for a decoder that is too slow, new ones are left out.
 pub fn keep_bundles(camera: &gst::Element) {
     connect_manager(camera, |manager| {
         manager.connect("new-jitterbuffer", false, |arguments| {
