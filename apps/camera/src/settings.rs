@@ -111,7 +111,7 @@ pub struct Settings {
     #[arg(long, value_name = "MAP")]
     pub labels: Option<String>,
 
-    /// How to hide faces in the served and recorded picture
+    /// How to hide faces in the served, recorded and sent picture
     #[arg(long, value_enum, default_value = "none")]
     pub blur: BlurFaces,
 

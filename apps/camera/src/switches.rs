@@ -23,7 +23,7 @@ pub const MAX_INTERVAL: u32 = 300;
 pub struct Switches {
     /// Looks for faces. Without it, the camera's own video is still recorded.
     pub analysis: bool,
-    /// Hides faces in the served and recorded picture.
+    /// Hides faces in the served, recorded and sent picture.
     pub blur: bool,
     /// Publishes, serves, draws and records no individual faces.
     pub totals_only: bool,

@@ -23,7 +23,7 @@ track\t'How the face looks at rest, learnt from its track and forgotten with it'
 complete -c emotion-camera -l draw -d 'Draw faces in the served and recorded picture' -r -f -a "true\t''
 false\t''"
 complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=glücklich,anger=Ärger' -r
-complete -c emotion-camera -l blur -d 'How to hide faces in the served and recorded picture' -r -f -a "none\t''
+complete -c emotion-camera -l blur -d 'How to hide faces in the served, recorded and sent picture' -r -f -a "none\t''
 pixelate\t''
 blur\t''
 solid\t''"
