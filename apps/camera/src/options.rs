@@ -298,10 +298,11 @@ fn seconds(option: &'static str, min: f64, number: f64) -> Result<Duration, Opti
 
 #[cfg(test)]
 mod tests {
+    use emotion_core::choices::BlurFaces;
     use emotion_supervise::chain::Prior;
 
     use super::*;
-    use crate::value::{BlurFaces, Size, Transport};
+    use crate::value::{Size, Transport};
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
         let words = std::iter::once("emotion-camera").chain(line.split_whitespace());

@@ -11,13 +11,14 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use emotion_core::choices::BlurFaces;
 use emotion_supervise::chain::{Baseline, Prior, Recall};
 use emotion_supervise::configuration::{self, ConfigurationError, Content};
 use emotion_supervise::time_of_day::Clock;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::value::{BlurFaces, FilesVideo, Schema, Size, Switch, Text, Transport, Turn};
+use crate::value::{FilesVideo, Schema, Size, Switch, Text, Transport, Turn};
 
 /// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
 #[derive(Clone, Debug, Deserialize, Parser, PartialEq)]

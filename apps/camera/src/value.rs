@@ -16,16 +16,6 @@ pub enum Transport {
     Udp,
 }
 
-/// How faces are hidden.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum BlurFaces {
-    None,
-    Pixelate,
-    Blur,
-    Solid,
-}
-
 /// How a camera's picture is turned.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 pub enum Turn {

@@ -23,10 +23,10 @@ track\t'How the face looks at rest, learnt from its track and forgotten with it'
 complete -c emotion-camera -l draw -d 'Draw faces in the served and recorded picture' -r -f -a "true\t''
 false\t''"
 complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=glücklich,anger=Ärger' -r
-complete -c emotion-camera -l blur -d 'How to hide faces in the served, recorded and sent picture' -r -f -a "none\t''
-pixelate\t''
-blur\t''
-solid\t''"
+complete -c emotion-camera -l blur -d 'How to hide faces in the served, recorded and sent picture' -r -f -a "none\t'Faces are left unchanged'
+pixelate\t'A mosaic of a few blocks'
+blur\t'Smooth transitions between the colours of a few blocks'
+solid\t'A uniform grey'"
 complete -c emotion-camera -l blur-delay -d 'With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in milliseconds' -r
 complete -c emotion-camera -l recall -d 'How many faces may be missed. High is for hiding faces: more other things are taken for one, and each search takes longer' -r -f -a "balanced\t'Few, and few other things are taken for faces'
 high\t'As few as possible, to hide faces'"

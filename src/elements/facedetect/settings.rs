@@ -8,6 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::opencv::{OpencvSettings, Updates};
+use crate::choices::Recall;
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
 use crate::elements::execution::{ExecutionSettings, execution_fields};
@@ -50,19 +51,6 @@ pub enum Detector {
     /// OpenCV's Haar cascade, in builds with the cargo feature `haar`.
     #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
     Haar,
-}
-
-/// The values of the property `recall`: how many faces may be missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionFaceDetectRecall")]
-pub enum Recall {
-    /// Few faces are missed, and hardly anything else is taken for one.
-    #[default]
-    #[enum_value(name = "Balanced: few faces are missed and few other things found", nick = "balanced")]
-    Balanced,
-    /// As few faces as possible are missed, to hide all of them.
-    #[enum_value(name = "High: a low threshold, another scale and tiles, to hide faces", nick = "high")]
-    High,
 }
 
 /// With [`Recall::High`]: the share of the detector's own threshold at which a large face in profile that moves fast is found in every
