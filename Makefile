@@ -27,7 +27,7 @@ test-packages: setup
 	@scripts/system/packages packaging/packages-to-test
 
 build: setup ## build the plugin and the programs, optimised
-	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features $(optional)
+	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion emotion-cascade $(programs)) $(features) --features $(optional)
 	@packaging/third-party -- $(features) --features $(optional) >$(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release/third-party.txt
 
 plugin: setup

@@ -47,7 +47,6 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `haar` | OpenCV's cascade classifier as a detector |
 //! | `publish` | the element `emotionpublish`, for MQTT, NATS and OSC |
 //! | `v1_24`, `v1_26`, `v1_28` | analytics relation metadata and more, from that version of GStreamer on |
 
@@ -60,7 +59,6 @@ pub use emotion_core::model::runtime::{Execution, Plugin as ProviderPlugin, Prov
 pub use emotion_core::model::search_path::SearchPath;
 pub use emotion_core::model::{ModelDescription, ModelFile};
 // From a frame to faces, and to tracks.
-#[cfg(feature = "haar")]
 pub use emotion_core::detector::haar::HaarDetector;
 pub use emotion_core::detector::network::{Family, NetworkDetector};
 pub use emotion_core::detector::tiles::TiledDetector;

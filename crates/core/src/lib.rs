@@ -53,7 +53,6 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `haar` | OpenCV's cascade classifier as a detector |
 //! | `draw` | drawing of labels, bars and emoji |
 
 // Values that all stages use.
