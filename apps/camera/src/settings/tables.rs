@@ -128,6 +128,11 @@ pub struct Files {
     #[arg(id = "files-video", long, value_enum, default_value = "camera")]
     pub video: FilesVideo,
 
+    /// Record the camera's sound beside the picture. It is not requested otherwise. With --record-source, it is the sound of that one. AAC,
+    /// MP3 and Opus are recorded as they are, PCMU, PCMA and L16 are encoded as Opus
+    #[arg(id = "files-sound", long, value_name = "true|false", action = ArgAction::Set, default_value = "false", hide_possible_values = true)]
+    pub sound: bool,
+
     /// Delete this camera's own recordings that ended so many days ago; off, or without it, keeps them
     #[arg(id = "files-keep-days", long, value_name = "DAYS")]
     pub keep_days: Option<Text>,
