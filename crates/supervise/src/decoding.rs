@@ -132,14 +132,14 @@ fn limit_pixels_of(pad: &gst::Pad, bin: &gst::Bin, max: u64) {
     });
 }
 
-/// A picture of an encoded video, on its way to a decoder.
+/// A picture of an encoded video on its way to a decoder, or a piece of sound.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// What its bytes are.
     pub caps: gst::Caps,
     /// The bytes.
     pub buffer: gst::Buffer,
-    /// Running time at which it is shown.
+    /// Running time at which it is shown or heard.
     pub time: gst::ClockTime,
     /// Id of the video that it belongs to, which its decoded picture has, too.
     pub stream: glib::GString,
@@ -198,10 +198,12 @@ pub fn leave_encoded(bin: &impl IsA<gst::Element>) {
 
 fn decodes_video(element: &gst::Element) -> bool {
     let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
-    class.is_some_and(|class| ["Decoder", "Video"].iter().all(|part| class.split('/').any(|word| word == *part)))
+    let has = |parts: &[&str]| class.as_ref().is_some_and(|class| class.split('/').any(|word| parts.contains(&word)));
+    has(&["Decoder"]) && has(&["Video", "Image"])
 }
 
-fn encoded(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Encoded> {
+/// What passes `pad` before it is decoded.
+pub(crate) fn encoded(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Encoded> {
     let time = running_time(pad, buffer)?;
     let stream = pad.sticky_event::<gst::event::StreamStart>(0)?.stream_id().into();
     Some(Encoded { caps: pad.current_caps()?, buffer: buffer.clone(), time, stream })

@@ -11,6 +11,7 @@ use gst::prelude::*;
 use crate::decoding::{file_decoder, link_default_video, link_video_later, video_decoder};
 use crate::place::Place;
 use crate::rtsp;
+use crate::sound;
 pub use crate::source::Reading;
 use crate::source::{Result, Source, pad};
 use crate::stamp::Stamp;
@@ -67,6 +68,7 @@ impl Source<'_> {
         let clock = self.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
         gst::Element::link_many([&convert, &flip, &clock, self.entry])?;
         link_default_video(&decode, &convert);
+        sound::take(self, &decode);
         Ok(FileLoop { clock, ended: Arc::default() })
     }
 
@@ -92,11 +94,11 @@ impl Source<'_> {
         let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
         let camera = self.add(camera.property("drop-on-latency", !is_tcp).build()?)?;
-        rtsp::select_video(&camera, reading.video);
+        let video = rtsp::select(&camera, reading.video, reading.sound.as_ref().map(|_| &reading.log));
         let progress = reading.progress.clone();
-        rtsp::watch_data(&camera, move || progress.data());
+        rtsp::watch_data(&camera, &video, move || progress.data());
         let stamp = stamp.clone();
-        rtsp::watch_reports(&camera, move |running, unix| stamp.report(running, unix));
+        rtsp::watch_reports(&camera, &video, move |running, unix| stamp.report(running, unix));
         if let Some(protocols) = reading.protocols {
             camera.set_property_from_str("protocols", protocols);
         }
@@ -115,6 +117,7 @@ impl Source<'_> {
         let decode = self.decoder(video_decoder()?)?;
         link_video_later(&camera, &decode);
         link_video_later(&decode, self.entry);
+        sound::take(self, &camera);
         Ok(())
     }
 }

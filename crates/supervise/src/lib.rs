@@ -10,6 +10,7 @@
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`rtsp`] | a network camera by RTSP |
+//! | `sound` | the sound of a source |
 //! | `source` | how a source is read, and where its elements are |
 //! | `stream` | streams by HTTP, HLS, RTMP, SRT, UDP and RTP |
 //! | [`stamp`] | what is done to each frame of a source |
@@ -46,6 +47,7 @@ pub mod rtsp;
 pub mod run;
 pub mod secret;
 pub mod setting;
+mod sound;
 mod source;
 pub mod stamp;
 mod stream;

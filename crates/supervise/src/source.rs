@@ -10,6 +10,8 @@ use gst::prelude::*;
 use crate::decoding::{limit_pixels, link_video_later, video_decoder};
 use crate::log::Log;
 use crate::progress::Progress;
+use crate::recording::Tap;
+use crate::sound;
 use crate::time_of_day::Clock;
 
 /// What an element of a source returns.
@@ -32,6 +34,8 @@ pub struct Reading {
     pub clock: Clock,
     /// Which video of a network camera is read, from 1.
     pub video: usize,
+    /// Takes the sound. Without it, none of a network camera is requested.
+    pub sound: Option<Arc<Tap>>,
     /// Counts data and damaged frames.
     pub progress: Arc<Progress>,
     /// Says what users should know about the source.
@@ -58,6 +62,7 @@ impl Source<'_> {
         let decode = self.decoder(video_decoder()?)?;
         from.link(&decode)?;
         link_video_later(&decode, to);
+        sound::take(self, &decode);
         Ok(decode)
     }
 

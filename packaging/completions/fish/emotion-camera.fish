@@ -62,6 +62,8 @@ complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson
 complete -c emotion-camera -l files-seconds -d 'Length of a recording; one of the camera\'s own H.264 or H.265 goes on until its next key frame' -r
 complete -c emotion-camera -l files-video -d 'Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size' -r -f -a "camera\t'The camera\'s own, without encoding it again'
 drawn\t'The served one, with faces drawn'"
+complete -c emotion-camera -l files-sound -d 'Record the camera\'s sound beside the picture. It is not requested otherwise. With --record-source, it is the sound of that one. AAC, MP3 and Opus are recorded as they are, PCMU, PCMA and L16 are encoded as Opus' -r -f -a "true\t''
+false\t''"
 complete -c emotion-camera -l files-keep-days -d 'Delete this camera\'s own recordings that ended so many days ago; off, or without it, keeps them' -r
 complete -c emotion-camera -l files-keep-bytes -d 'Delete this camera\'s own oldest recordings while all of them have more bytes; off, or without it, keeps them' -r
 complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r

@@ -14,6 +14,7 @@ mod recordings;
 mod rtsp;
 mod service;
 mod soak;
+mod sound;
 mod sources;
 mod support;
 mod unit;

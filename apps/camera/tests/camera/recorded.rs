@@ -42,11 +42,16 @@ pub fn write_film(folder: &Path, truth: &TruthFilm, encoder: &str) -> PathBuf {
     film
 }
 
-/// Serves a file by RTSP, on a thread of its own. Returns its address.
+/// Serves a film by RTSP, on a thread of its own. Returns its address.
 pub fn serve(film: &Path) -> String {
+    let pay = if has_h265(film) { "h265parse ! rtph265pay" } else { "h264parse ! rtph264pay" };
+    serve_line(&format!("( filesrc location={} ! qtdemux ! {pay} config-interval=-1 name=pay0 pt=96 )", film.display()))
+}
+
+/// Serves what a launch line makes, likewise.
+pub fn serve_line(line: &str) -> String {
     gst::init().unwrap();
-    let (port, pay) = (free_port(), if has_h265(film) { "h265parse ! rtph265pay" } else { "h264parse ! rtph264pay" });
-    let line = format!("( filesrc location={} ! qtdemux ! {pay} config-interval=-1 name=pay0 pt=96 )", film.display());
+    let (port, line) = (free_port(), line.to_owned());
     std::thread::spawn(move || {
         let server = gst_rtsp_server::RTSPServer::new();
         server.set_service(&port.to_string());
@@ -65,7 +70,7 @@ fn has_h265(film: &Path) -> bool {
 }
 
 /// The frames of a video: their times in nanoseconds, and what they say.
-fn marks(video: &Path) -> Vec<(u64, Option<Mark>)> {
+pub fn marks(video: &Path) -> Vec<(u64, Option<Mark>)> {
     pictures(video).into_iter().map(|(time, mark, _)| (time, mark)).collect()
 }
 
@@ -111,7 +116,7 @@ fn record(test: &str, encoder: &str, source: impl Fn(&Path) -> String) -> Option
 }
 
 /// Likewise, with these options.
-fn record_with(test: &str, encoder: &str, source: impl Fn(&Path) -> String, options: &[&str]) -> Option<PathBuf> {
+pub fn record_with(test: &str, encoder: &str, source: impl Fn(&Path) -> String, options: &[&str]) -> Option<PathBuf> {
     if !fetched("centerface") || !has("ffmpeg") {
         return None;
     }

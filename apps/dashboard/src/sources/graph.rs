@@ -206,6 +206,7 @@ fn add_input(
                 max_pixels: Some(MAX_PIXELS),
                 clock: Clock::Camera,
                 video: 1,
+                sound: None,
                 progress: source.progress.clone(),
                 log: log(source),
             };
