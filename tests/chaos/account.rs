@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::brokers::Messages;
 use crate::cameras::{KEY_INTERVAL, NUMBERS, RATE};
-use crate::programs::Program;
+use crate::programs::{Counted, End, Program};
 use crate::schedule::{Fault, Kind, Target};
 use crate::watched::Watched;
 
@@ -22,6 +22,9 @@ pub const CRASH_LOSES: f64 = 2.0 * KEY_INTERVAL as f64 / RATE as f64 + 1.0;
 const STARTS: f64 = 30.0;
 /// Seconds until the time of day is right again after a step of the clock.
 const REDATES: f64 = 60.0;
+/// How many seconds the time of day may be off, and in a session that begins.
+const TOLERANCE: f64 = 1.0;
+const BEGINS: f64 = 3.0;
 /// A frame that is shown so many seconds late tells that the machine was busy, and frames around it may be lost.
 const BUSY: f64 = 0.15;
 
@@ -34,6 +37,8 @@ pub struct Story {
     pub shown: Vec<f64>,
     pub faults: Vec<Fault>,
     pub cameras: Vec<Watched>,
+    /// Those of the cameras. The last one may have several.
+    pub programs: Vec<Program>,
     pub dashboard: Program,
     /// What MQTT and NATS brokers have got.
     pub messages: Messages,
@@ -61,55 +66,96 @@ impl Story {
         Some(if since < -43_200.0 { since + 86_400.0 } else { since })
     }
 
+    /// When the program of a camera ended.
+    pub fn ends(&self, camera: usize) -> impl Iterator<Item = &End> {
+        self.programs[self.cameras[camera].program].ends.iter()
+    }
+
+    /// Those ends that lose something.
+    pub fn crashes(&self, camera: usize) -> impl Iterator<Item = f64> {
+        self.ends(camera).filter(|end| end.asked != Some(Signal::TERM)).map(|end| end.at)
+    }
+
+    /// What the program of a camera counted of it.
+    pub fn counted(&self, camera: usize) -> Vec<Counted> {
+        let Watched { program, name, .. } = &self.cameras[camera];
+        self.programs[*program].counted(name)
+    }
+
+    /// The faults that a camera has, by itself or with its process.
+    pub fn faults_of(&self, camera: usize) -> impl Iterator<Item = &Fault> {
+        let program = self.cameras[camera].program;
+        self.faults.iter().filter(move |fault| match fault.target {
+            Target::Camera(index) => index == camera || fault.kind.is_of_process() && self.cameras[index].program == program,
+            _ => false,
+        })
+    }
+
     /// The times, in seconds from the start, in which frames of a camera may be lost.
     pub fn disturbed(&self, camera: usize) -> Vec<(f64, f64)> {
-        let of_faults = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind.stops_frames());
-        let ends = self.cameras[camera].program.ends.iter();
+        let of_faults = self.faults_of(camera).filter(|fault| fault.kind.stops_frames());
         [(0.0, STARTS)]
             .into_iter()
             .chain(of_faults.map(span))
             .chain(self.late())
-            .chain(ends.map(|end| (end.at - 1.0, end.at + RESTARTS + SETTLES)))
+            .chain(self.ends(camera).map(|end| (end.at - end.took - 1.0, end.at + RESTARTS + SETTLES)))
             .collect()
     }
 
     /// Those in which the program's time of day may be wrong.
     pub fn misdated(&self, camera: usize) -> Vec<(f64, f64)> {
         let of_clock = |fault: &&Fault| matches!(fault.kind, Kind::ClockAhead | Kind::ClockBehind);
-        let faults = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera)).filter(of_clock);
-        faults.map(|fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + REDATES)).collect()
+        self.faults_of(camera).filter(of_clock).map(|fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + REDATES)).collect()
+    }
+
+    /// How many seconds the time of day of a frame may be off. The first frames of a session have that of their arrival, which a busy machine
+    /// delays, and what its camera says later moves it by 1/20 of the time that passes.
+    pub fn tolerance(&self, camera: usize) -> impl Fn(f64) -> f64 {
+        let begin: Vec<_> = self.disturbed(camera).into_iter().map(|(from, to)| (from, to + 20.0 * (BEGINS - TOLERANCE))).collect();
+        move |at| if is_calm(&begin, at, at) { TOLERANCE } else { BEGINS }
     }
 
     /// Those in which frames were shown late, and perhaps two at once.
-    pub fn late(&self) -> impl Iterator<Item = (f64, f64)> {
+    pub fn late(&self) -> Vec<(f64, f64)> {
         let late = (0..).zip(&self.shown).filter(|(number, at)| **at - f64::from(*number) / f64::from(RATE) > BUSY);
-        late.map(|(_, at)| (at - 2.0, at + 3.0))
+        late.fold(Vec::new(), |mut spans: Vec<(f64, f64)>, (_, at)| {
+            match spans.last_mut() {
+                Some((_, to)) if *to >= at - 2.0 => *to = at + 3.0,
+                _ => spans.push((at - 2.0, at + 3.0)),
+            }
+            spans
+        })
     }
 
     /// Those in which a decoder may show parts of earlier frames, because packets are missing, until the second key frame after it, or may
     /// give frames that were shown at once other times.
     pub fn damaged(&self, camera: usize) -> Vec<(f64, f64)> {
-        let of_camera = |fault: &&Fault| fault.target == Target::Camera(camera) && fault.kind == Kind::Damage;
-        let faults = self.faults.iter().filter(of_camera);
+        let faults = self.faults_of(camera).filter(|fault| fault.kind == Kind::Damage);
         let spans = faults.map(|fault| (fault.at.as_secs_f64() - 0.5, fault.end().as_secs_f64() + CRASH_LOSES));
         spans.chain(self.late()).collect()
     }
 
+    /// Those in which it shows fewer frames, so that a face that has gone stays longer.
+    pub fn halved(&self, camera: usize) -> Vec<(f64, f64)> {
+        self.faults_of(camera).filter(|fault| fault.kind == Kind::HalfRate).map(span).collect()
+    }
+
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
-        let full = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::DiskFull);
-        let crashes = self.cameras[camera].program.ends.iter().filter(|end| end.asked != Some(Signal::TERM)).map(|end| end.at);
-        let lost = crashes.chain(full.clone().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
+        let full = || self.faults_of(camera).filter(|fault| fault.kind == Kind::DiskFull);
+        let lost = self.crashes(camera).chain(full().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
         // The camera's own picture is recorded from a key frame on, after the encoded one.
-        let hides = self.faults.iter().filter(|fault| fault.target == Target::Camera(camera) && fault.kind == Kind::Hide);
-        self.disturbed(camera).into_iter().chain(full.chain(hides).map(span)).chain(lost).collect()
+        let hides = self.faults_of(camera).filter(|fault| fault.kind == Kind::Hide);
+        self.disturbed(camera).into_iter().chain(full().chain(hides).map(span)).chain(lost).collect()
     }
 }
 
 /// The time of a fault, and of what follows from it.
 fn span(fault: &Fault) -> (f64, f64) {
-    let restarts = if matches!(fault.kind, Kind::Kill | Kind::Terminate) { RESTARTS } else { 0.0 };
-    (fault.at.as_secs_f64() - 0.5, fault.end().as_secs_f64() + restarts + SETTLES)
+    let restarts = if fault.kind.ends_process() { RESTARTS } else { 0.0 };
+    // Key frames are further apart at half of the rate, and a crash loses what follows one before the last.
+    let before = if fault.kind == Kind::HalfRate { 4.5 } else { 0.5 };
+    (fault.at.as_secs_f64() - before, fault.end().as_secs_f64() + restarts + SETTLES)
 }
 
 /// True if the times `from..to` are in none of the spans.

@@ -26,6 +26,7 @@ mod watched;
 
 use std::time::Duration;
 
+use schedule::Counts;
 use test_support::broker::installed;
 use test_support::{fetched, repository};
 
@@ -45,14 +46,16 @@ fn chaos() {
     let folder = repository().join("target/chaos").join(seed.to_string());
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
-    let cameras = variable("CAMERAS", 8).clamp(1, 8) as usize;
+    let alone = variable("CAMERAS", 8).clamp(1, 8) as usize;
+    let counts = Counts { alone, together: variable("TOGETHER", 8).min((site::NAMES.len() - alone) as u64) as usize };
+    assert!(length.as_secs() * u64::from(cameras::RATE) < u64::from(cameras::NUMBERS), "MINUTES: at most 218");
     let faults = if variable("CALM", 0) > 0 {
         Vec::new()
     } else {
-        schedule::faults(seed, length, cameras, &std::env::var("ONLY").unwrap_or_default())
+        schedule::faults(seed, length, counts, &std::env::var("ONLY").unwrap_or_default())
     };
-    println!("chaos: seed {seed}, {} s, {cameras} cameras, {} faults, {}", length.as_secs(), faults.len(), folder.display());
-    let story = site::run(&folder, length, cameras, faults);
+    println!("chaos: seed {seed}, {} s, {counts:?}, {} faults, {}", length.as_secs(), faults.len(), folder.display());
+    let story = site::run(&folder, length, counts, faults);
     let mut accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();
     accounts.extend(story.scan.clone());
     page::write(&folder, seed, &story, &accounts);

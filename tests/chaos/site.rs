@@ -15,10 +15,13 @@ use crate::cameras::Cameras;
 use crate::programs::Program;
 use crate::proxy::Link;
 use crate::scan;
-use crate::schedule::{Fault, Kind, Target};
-use crate::watched::{Watched, disturb, program};
+use crate::schedule::{Counts, Fault, Kind, Target};
+use crate::watched::{Watched, disturb, program, watch};
 
-const NAMES: [&str; 8] = ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn"];
+pub const NAMES: [&str; 16] =
+    ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn", "attic", "porch", "stairs", "lawn", "lobby", "shed", "ramp", "court"];
+/// The name of the program of several cameras.
+const TOGETHER: &str = "house";
 /// Before the end, cameras send nothing for this long, so that everything is counted.
 const SILENCE: Duration = Duration::from_secs(4);
 /// Time between two looks at what cameras publish of their switches.
@@ -29,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 struct Site {
     cameras: Cameras,
     watched: Vec<Watched>,
+    programs: Vec<Program>,
     dashboard: Program,
     /// The network of the dashboard to its broker.
     dashboard_link: Link,
@@ -37,32 +41,40 @@ struct Site {
 }
 
 /// Runs for `length`, and tells what happened.
-pub fn run(folder: &Path, length: Duration, count: usize, faults: Vec<Fault>) -> Story {
+pub fn run(folder: &Path, length: Duration, counts: Counts, faults: Vec<Fault>) -> Story {
     let (start, begun) = (Instant::now(), SystemTime::now());
-    let mut site = Site::start(folder, count, start);
+    let mut site = Site::start(folder, counts, (start, length));
     let left_out = site.left_out();
     left_out.iter().for_each(|text| println!("chaos: {text}"));
     let scan = site.play((start, length), folder, &faults);
     site.end();
     let scan = scan.map(|scan| scan.join().expect("no panic"));
-    let Site { cameras, watched, dashboard, mqtt, nats, .. } = site;
+    let Site { cameras, watched, programs, dashboard, mqtt, nats, .. } = site;
     for (disk, camera) in watched.iter().filter_map(|camera| Some((camera.disk.as_ref()?, camera))) {
         disk.keep(camera.recordings.parent().expect("a folder"));
     }
     let messages = [mqtt.messages(), nats.messages()].concat();
     let (length, shown) = (length.as_secs_f64(), cameras.shown());
-    Story { length, start: begun, shown, faults, cameras: watched, dashboard, messages, scan, left_out }
+    Story { length, start: begun, shown, faults, cameras: watched, programs, dashboard, messages, scan, left_out }
 }
 
 impl Site {
-    fn start(folder: &Path, count: usize, start: Instant) -> Self {
-        let (cameras, mqtt, nats) = (Cameras::serve(count, start), Mqtt::start(), Nats::start());
+    fn start(folder: &Path, counts: Counts, (start, length): (Instant, Duration)) -> Self {
+        let (cameras, mqtt, nats) = (Cameras::serve(counts.all(), start), Mqtt::start(), Nats::start());
         let broker = |index| if is_mqtt(index) { ("mqtt", mqtt.port()) } else { ("nats", nats.port()) };
-        let names = NAMES.into_iter().enumerate().take(count);
-        let watched = names.map(|(index, name)| Watched::start(folder, (index, name), cameras.port, broker(index), start)).collect();
+        let names = NAMES.into_iter().enumerate().take(counts.all());
+        let watched = names.map(|(index, name)| {
+            Watched::new(folder, (index, name), counts.program_of(index), (length, cameras.port), broker(index), start)
+        });
+        let (watched, tables): (Vec<_>, Vec<_>) = watched.unzip();
+        let (alone, together) = tables.split_at(counts.alone);
+        let of_one =
+            |(camera, table): (&Watched, &String)| watch(&camera.name, folder, std::slice::from_ref(table), camera.clock.as_deref(), start);
+        let mut programs: Vec<_> = watched.iter().zip(alone).map(of_one).collect();
+        programs.extend((!together.is_empty()).then(|| watch(TOGETHER, folder, together, None, start)));
         let dashboard_link = Link::to(mqtt.port());
         let dashboard = dashboard(folder, dashboard_link.port, start);
-        Self { cameras, watched, dashboard, dashboard_link, mqtt, nats }
+        Self { cameras, watched, programs, dashboard, dashboard_link, mqtt, nats }
     }
 
     /// What cannot be done on this machine.
@@ -97,7 +109,7 @@ impl Site {
                 look_at = start.elapsed() + LOOK;
                 self.watched.iter_mut().for_each(|camera| camera.note_hiding(look_at.as_secs_f64(), &self.mqtt));
             }
-            self.watched.iter_mut().map(|camera| &mut camera.program).chain([&mut self.dashboard]).for_each(|program| {
+            self.programs.iter_mut().chain([&mut self.dashboard]).for_each(|program| {
                 program.keep(true);
             });
             std::thread::sleep(Duration::from_millis(20));
@@ -108,7 +120,7 @@ impl Site {
     /// Programs that start from now on are another version, if there is one.
     fn upgrade(&mut self) {
         let Some(later) = std::env::var("EMOTION_CAMERA_LATER").ok().filter(|path| !path.is_empty()) else { return };
-        self.watched.iter_mut().for_each(|camera| camera.program.command[0].clone_from(&later));
+        self.programs.iter_mut().for_each(|program| program.command[0].clone_from(&later));
     }
 
     fn apply(&mut self, fault: &Fault, is_on: bool, now: f64) {
@@ -125,7 +137,8 @@ impl Site {
             (Target::Camera(index), Kind::Hide) if is_mqtt(index) => self.watched[index].hide(is_on, now, &self.mqtt),
             (Target::Camera(index), kind) => {
                 self.cameras.misbehave(index, kind, is_on);
-                self.watched[index].disturb(kind, is_on);
+                let program = &mut self.programs[self.watched[index].program];
+                self.watched[index].disturb(kind, is_on, program);
             }
         }
     }
@@ -139,8 +152,7 @@ impl Site {
 
     /// Ends the cameras, and then the dashboard.
     fn end(&mut self) {
-        let mut cameras: Vec<_> = self.watched.iter_mut().map(|camera| &mut camera.program).collect();
-        end(&mut cameras);
+        end(&mut self.programs.iter_mut().collect::<Vec<_>>());
         end(&mut [&mut self.dashboard]);
     }
 }
