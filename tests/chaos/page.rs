@@ -23,14 +23,20 @@ pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
             "target": format!("{:?}", fault.target), "kind": format!("{:?}", fault.kind),
         })
     });
+    let text = |variable: &str| std::env::var(variable).unwrap_or_default();
     let result = json!({
-        "seed": seed, "seconds": story.length, "cameras": story.cameras.iter().map(|camera| &camera.name).collect::<Vec<_>>(), "left_out": story.left_out,
+        "seed": seed, "commit": text("COMMIT"), "only": text("ONLY"), "findings": findings(accounts), "seconds": story.length, "cameras": story.cameras.iter().map(|camera| &camera.name).collect::<Vec<_>>(), "left_out": story.left_out,
         "frames": story.shown.len() * story.cameras.len(), "late": story.late().iter().map(|(from, to)| to - from).sum::<f64>(), "messages": story.messages.len(),
         "faults": faults.collect::<Vec<_>>(), "programs": programs, "accounts": accounts.iter().map(account).collect::<Vec<_>>(),
     });
     fs::write(folder.join("result.json"), format!("{result:#}\n")).expect("a file");
     // In a script element, `<` could end it.
     fs::write(folder.join("index.html"), PAGE.replace(PLACE, &result.to_string().replace('<', "\\u003c"))).expect("a file");
+}
+
+/// How many findings there are.
+pub fn findings(accounts: &[Account]) -> usize {
+    accounts.iter().map(|account| account.findings.len()).sum()
 }
 
 fn program(program: &Program) -> Value {
