@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What happened in a run, and what an account of it says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::brokers::Messages;
 use crate::cameras::{KEY_INTERVAL, NUMBERS, RATE};
 use crate::programs::{Counted, End, Program};
 use crate::schedule::{Fault, Kind, Target};
+use crate::site::is_mqtt;
 use crate::watched::Watched;
 
 /// Seconds until frames arrive after a fault: a new attempt comes after at most 10 s, and is made and has a key frame after some more.
@@ -18,6 +21,8 @@ const SETTLES: f64 = 16.0;
 const RESTARTS: f64 = 3.0;
 /// Seconds of a recording that a crash may lose, two distances of key frames, with the delay of the network.
 pub const CRASH_LOSES: f64 = 2.0 * KEY_INTERVAL as f64 / RATE as f64 + 1.0;
+/// Seconds until messages arrive again after a fault of a broker or its network: the longest wait for a new attempt is 30 s.
+const RECONNECTS: f64 = 40.0;
 /// Seconds until everything runs after the start.
 const STARTS: f64 = 30.0;
 /// Seconds until the time of day is right again after a step of the clock.
@@ -42,6 +47,12 @@ pub struct Story {
     pub dashboard: Program,
     /// What MQTT and NATS brokers have got.
     pub messages: Messages,
+    /// The cameras of the fleet as a page got them, and when.
+    pub page: Vec<(f64, Value)>,
+    /// Records of the dashboard's own source by `/v1`, and when they arrived.
+    pub followed: Vec<(f64, Value)>,
+    /// Spans of the timelines of cameras: when, in seconds since 1970, and the mean number of faces.
+    pub timelines: BTreeMap<String, Vec<(u64, f64)>>,
     /// That of a scan of recordings.
     pub scan: Option<Account>,
     /// What could not be done on this machine.
@@ -91,6 +102,15 @@ impl Story {
         })
     }
 
+    /// True if a program gets no more memory at a time, or has just failed for that.
+    pub fn lacks_memory(&self, program: usize, at: f64) -> bool {
+        let mut faults = self.faults.iter().filter(|fault| fault.kind == Kind::Memory);
+        faults.any(|fault| {
+            let is_own = matches!(fault.target, Target::Camera(index) if self.cameras[index].program == program);
+            is_own && (fault.at.as_secs_f64()..fault.end().as_secs_f64() + SETTLES).contains(&at)
+        })
+    }
+
     /// The times, in seconds from the start, in which frames of a camera may be lost.
     pub fn disturbed(&self, camera: usize) -> Vec<(f64, f64)> {
         let of_faults = self.faults_of(camera).filter(|fault| fault.kind.stops_frames());
@@ -100,6 +120,26 @@ impl Story {
             .chain(self.late())
             .chain(self.ends(camera).map(|end| (end.at - end.took - 1.0, end.at + RESTARTS + SETTLES)))
             .collect()
+    }
+
+    /// Those in which the dashboard may not hear of a camera; `None` if it follows another broker.
+    pub fn unseen(&self, camera: usize) -> Option<Vec<(f64, f64)>> {
+        if !is_mqtt(camera) {
+            return None;
+        }
+        let reconnects = |fault: &Fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + RECONNECTS);
+        let network = self.faults_of(camera).filter(|fault| fault.kind.is_of_broker());
+        let others = self.faults.iter().filter(|fault| matches!(fault.target, Target::Dashboard | Target::Mqtt));
+        let ends = self.ends(camera).chain(&self.dashboard.ends).map(|end| (end.at - end.took - 1.0, end.at + RECONNECTS));
+        Some(self.disturbed(camera).into_iter().chain(network.chain(others).map(reconnects)).chain(ends).collect())
+    }
+
+    /// Those in which a client of `/v1` may not hear of the dashboard's own source.
+    pub fn unfollowed(&self) -> Vec<(f64, f64)> {
+        let dashboard = self.faults.iter().filter(|fault| fault.target == Target::Dashboard);
+        let ends = self.dashboard.ends.iter().map(|end| (end.at - end.took - 1.0, end.at + RECONNECTS));
+        let settles = |fault: &Fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + RECONNECTS);
+        [(0.0, STARTS + RECONNECTS)].into_iter().chain(self.late()).chain(dashboard.map(settles)).chain(ends).collect()
     }
 
     /// Those in which the program's time of day may be wrong.
@@ -140,13 +180,20 @@ impl Story {
         self.faults_of(camera).filter(|fault| fault.kind == Kind::HalfRate).map(span).collect()
     }
 
+    /// Those in which frames wait for a slow disk. A crash loses them.
+    pub fn slow(&self, camera: usize) -> impl Iterator<Item = (f64, f64)> {
+        let slow = self.faults_of(camera).filter(|fault| fault.kind == Kind::DiskSlow);
+        slow.map(|fault| (fault.at.as_secs_f64() - CRASH_LOSES, fault.end().as_secs_f64() + SETTLES))
+    }
+
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
         let full = || self.faults_of(camera).filter(|fault| fault.kind == Kind::DiskFull);
         let lost = self.crashes(camera).chain(full().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
         // The camera's own picture is recorded from a key frame on, after the encoded one.
+        let slow = self.slow(camera).filter(|(from, to)| self.crashes(camera).any(|at| (*from..*to).contains(&at)));
         let hides = self.faults_of(camera).filter(|fault| fault.kind == Kind::Hide);
-        self.disturbed(camera).into_iter().chain(full().chain(hides).map(span)).chain(lost).collect()
+        self.disturbed(camera).into_iter().chain(full().chain(hides).map(span)).chain(lost).chain(slow).collect()
     }
 }
 

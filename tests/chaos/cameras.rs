@@ -21,8 +21,8 @@ use crate::schedule::{Kind, Random};
 pub const RATE: u32 = 5;
 /// Frames from one key frame to the next.
 pub const KEY_INTERVAL: u32 = 10;
-/// The numbers of a camera begin at its index times this.
-pub const NUMBERS: u32 = 1 << 16;
+/// The numbers of a camera begin at its index times this. Those of 17 cameras are below 2²⁰.
+pub const NUMBERS: u32 = 61_000;
 /// A face is there on the first `WITH_FACE` of each `ROUND` frames.
 pub const ROUND: u32 = 60;
 pub const WITH_FACE: u32 = 40;

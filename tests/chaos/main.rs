@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! schedule.rs  seed → faults          cameras.rs   frames that say their numbers   ┐
-//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘
-//! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, processes.rs
+//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘   clients.rs
+//! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, shown.rs, processes.rs
 //! page.rs      result.json and a page that draws it
 //! ```
 
 mod account;
 mod brokers;
 mod cameras;
+mod clients;
 mod likeness;
 mod messages;
 mod page;
@@ -20,6 +21,7 @@ mod proxy;
 mod recordings;
 mod scan;
 mod schedule;
+mod shown;
 mod site;
 mod viewer;
 mod watched;
@@ -48,7 +50,7 @@ fn chaos() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let alone = variable("CAMERAS", 8).clamp(1, 8) as usize;
     let counts = Counts { alone, together: variable("TOGETHER", 8).min((site::NAMES.len() - alone) as u64) as usize };
-    assert!(length.as_secs() * u64::from(cameras::RATE) < u64::from(cameras::NUMBERS), "MINUTES: at most 218");
+    assert!(length.as_secs() * u64::from(cameras::RATE) < u64::from(cameras::NUMBERS), "MINUTES: at most 203");
     let faults = if variable("CALM", 0) > 0 {
         Vec::new()
     } else {
@@ -56,7 +58,8 @@ fn chaos() {
     };
     println!("chaos: seed {seed}, {} s, {counts:?}, {} faults, {}", length.as_secs(), faults.len(), folder.display());
     let story = site::run(&folder, length, counts, faults);
-    let mut accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();
+    let mut accounts =
+        [recordings::accounts(&story), messages::accounts(&story), shown::accounts(&story), processes::accounts(&story)].concat();
     accounts.extend(story.scan.clone());
     page::write(&folder, seed, &story, &accounts);
     for account in &accounts {

@@ -141,8 +141,8 @@ fn alerts(story: &Story) -> Account {
         account.checked += 1;
     }
     for (topic, count) in again {
-        // Two alerts a camera can each be begun once more.
-        account.check(count <= 2 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
+        // Three alerts a camera can each be begun once more.
+        account.check(count <= 3 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
     }
     account
 }

@@ -24,29 +24,23 @@ const GROWTH: f64 = 1024.0;
 /// The accounts of all processes.
 pub fn accounts(story: &Story) -> Vec<Account> {
     let programs: Vec<_> = story.programs.iter().chain([&story.dashboard]).collect();
-    vec![
-        ends(&programs),
-        reloads(story),
-        logs(&programs),
-        counts(story),
-        recovery(story),
-        served(story),
-        resources(&programs),
-        files(story),
-    ]
+    vec![ends(story), reloads(story), logs(story), counts(story), recovery(story), served(story), resources(&programs), files(story)]
 }
 
-fn ends(programs: &[&Program]) -> Account {
-    let mut account = Account::new("programs end only when they are asked, with status 0 and within 10 s");
-    for program in programs {
+fn ends(story: &Story) -> Account {
+    let mut account = Account::new("programs end only when they are asked, with status 0 and within 10 s, or for want of memory");
+    for (index, program) in story.programs.iter().chain([&story.dashboard]).enumerate() {
         for end in &program.ends {
             match end.asked {
                 Some(Signal::KILL) => account.checked += 1,
                 Some(_) => {
-                    let is_right = end.failure.is_empty() && end.took <= SHUTDOWN;
+                    let is_right = end.failure.is_empty() && end.took <= SHUTDOWN || story.lacks_memory(index, end.at);
                     account.check(is_right, &program.name, end.at, || format!("it took {:.1} s to end {}", end.took, end.failure));
                 }
-                None => account.check(false, &program.name, end.at, || format!("it ended by itself: {}", end.failure)),
+                None => {
+                    let has_none = story.lacks_memory(index, end.at);
+                    account.check(has_none, &program.name, end.at, || format!("it ended by itself: {}", end.failure));
+                }
             }
         }
     }
@@ -70,15 +64,19 @@ fn reloads(story: &Story) -> Account {
     account
 }
 
-fn logs(programs: &[&Program]) -> Account {
-    let mut account = Account::new("no program panics, and GStreamer reports no critical error");
-    for program in programs {
+fn logs(story: &Story) -> Account {
+    let mut account = Account::new("no program panics, and GStreamer reports no critical error, but for want of memory");
+    for (index, program) in story.programs.iter().chain([&story.dashboard]).enumerate() {
         let text = fs::read(&program.log).unwrap_or_default();
+        let failed = program.ends.iter().filter(|end| end.asked.is_none() && story.lacks_memory(index, end.at));
+        let failed: Vec<_> = failed.map(|end| format!(":{})", end.pid)).collect();
         for line in String::from_utf8_lossy(&text).lines() {
-            // rtspsrc of GStreamer 1.22 says the latter when it is stopped before its first frame.
-            let is_bad = ["panicked at", "CRITICAL", "GLib-GObject", "poisoned"].iter().any(|word| line.contains(word))
-                && !line.contains("gst_event_set_seqnum");
-            account.check(!is_bad, &program.name, None, || line.to_owned());
+            // rtspsrc of GStreamer 1.22 says the first when it is stopped before its first frame, and the standard library the second when
+            // there is no memory for a thread.
+            let is_known = ["gst_event_set_seqnum", "pal/unix/stack_overflow"].iter().any(|word| line.contains(word));
+            let is_bad = ["panicked at", "CRITICAL", "GLib-GObject", "poisoned"].iter().any(|word| line.contains(word));
+            let lacks_memory = failed.iter().any(|pid| line.contains(pid));
+            account.check(!is_bad || is_known || lacks_memory, &program.name, None, || line.to_owned());
         }
     }
     account

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Time until a program that ended is started again.
 const RESTART: Duration = Duration::from_secs(2);
@@ -30,6 +30,7 @@ pub struct End {
     pub took: f64,
     /// Status or signal, as text; empty for success.
     pub failure: String,
+    pub pid: u32,
 }
 
 /// What a process uses and counts at one moment.
@@ -133,8 +134,8 @@ impl Program {
             };
             let took = self.asked.map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
             let asked = self.asked.take().map(|(signal, _)| signal);
-            self.ends.push(End { at: self.start.elapsed().as_secs_f64(), asked, took, failure });
-            self.pid.store(0, SeqCst);
+            let pid = self.pid.swap(0, SeqCst);
+            self.ends.push(End { at: self.start.elapsed().as_secs_f64(), asked, took, failure, pid });
             (self.child, self.restart_at) = (None, Some(Instant::now() + RESTART));
         }
         if is_kept && self.child.is_none() && self.restart_at.is_some_and(|at| at <= Instant::now()) {
@@ -190,6 +191,16 @@ impl Program {
             send(pid, Signal::CONT);
             self.asked = self.asked.map(|(signal, _)| (signal, Instant::now()));
         }
+    }
+
+    /// Lets the process have the memory that it has, and no more, or as much as it wants.
+    pub fn limit_memory(&self, is_limited: bool) {
+        let Some(pid) = self.child.as_ref().and_then(|child| Pid::from_raw(child.id() as i32)) else { return };
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).unwrap_or_default();
+        let pages = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
+        let current = pages.filter(|_| is_limited).map(|pages| pages * rustix::param::page_size() as u64);
+        // Fails if the process has just ended.
+        let _ = prlimit(Some(pid), Resource::As, Rlimit { current, maximum: None });
     }
 
     /// What was sampled so far.

@@ -193,7 +193,7 @@ impl Recordings {
     }
 
     fn look_at_crashes(&mut self, story: &Story, index: usize, camera: &Watched, found: &BTreeMap<u32, bool>) {
-        let spans = story.disturbed(index);
+        let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.slow(index)).collect();
         for end in story.ends(index).filter(|end| end.asked == Some(Signal::KILL)) {
             if is_calm(&spans, end.at - 12.0, end.at - 1.2) {
                 let times = found.keys().map(|number| story.shown_at(*number));
@@ -212,11 +212,12 @@ fn is_cut(story: &Story, index: usize, pair: &Pair) -> bool {
         .crashes(index)
         .map(|at| (at, at))
         .chain(full.map(|fault| (fault.at.as_secs_f64(), fault.end().as_secs_f64())))
+        .chain(story.slow(index).filter(|(from, to)| story.crashes(index).any(|at| (*from..*to).contains(&at))))
         .any(|(from, to)| at > from - 6.0 && at < to + 12.0)
 }
 
 /// How far the face of a record is from its place on a frame, squared.
-fn distance(film: &TruthFilm, number: u32, record: &Value) -> f32 {
+pub fn distance(film: &TruthFilm, number: u32, record: &Value) -> f32 {
     let (place, side) = (film.face(number), |name: &str| record["box"][name].as_f64().unwrap_or(0.0) as f32);
     let (x, y) = (side("x") + side("w") / 2.0 - place.x - place.w / 2.0, side("y") + side("h") / 2.0 - place.y - place.h / 2.0);
     x * x + y * y

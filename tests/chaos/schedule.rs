@@ -29,6 +29,8 @@ pub enum Kind {
     Reload,
     /// A wrong one: the program goes on.
     ReloadWrong,
+    /// The program gets no more memory.
+    Memory,
     /// SIGSTOP, and SIGCONT at the end.
     Pause,
     /// The camera sends nothing.
@@ -58,6 +60,8 @@ pub enum Kind {
     BrokerLoseDown,
     /// The disk of recordings is full.
     DiskFull,
+    /// It is slow: each call that writes takes a tenth of a second longer.
+    DiskSlow,
     /// The clock of the program is an hour ahead or behind.
     ClockAhead,
     ClockBehind,
@@ -70,12 +74,13 @@ pub enum Kind {
 
 impl Kind {
     /// Those of a camera, its program and its network, and the longest time in seconds.
-    const OF_CAMERAS: [(Self, u64); 23] = [
+    const OF_CAMERAS: [(Self, u64); 25] = [
         (Self::Kill, 1),
         (Self::Kill, 1),
         (Self::Terminate, 1),
         (Self::Reload, 1),
         (Self::ReloadWrong, 1),
+        (Self::Memory, 5),
         (Self::Pause, 15),
         (Self::Stall, 12),
         (Self::Bundles, 15),
@@ -91,6 +96,7 @@ impl Kind {
         (Self::BrokerCut, 20),
         (Self::BrokerDelay, 20),
         (Self::DiskFull, 20),
+        (Self::DiskSlow, 20),
         (Self::ClockAhead, 30),
         (Self::ClockBehind, 30),
         (Self::Hide, 30),
@@ -100,14 +106,21 @@ impl Kind {
     const OF_DASHBOARDS: [(Self, u64); 5] =
         [(Self::Kill, 1), (Self::Terminate, 1), (Self::Pause, 10), (Self::BrokerCut, 15), (Self::BrokerLoseDown, 20)];
 
+    /// True if the camera itself does something else.
+    pub fn is_of_camera(self) -> bool {
+        matches!(self, Self::Stall | Self::Bundles | Self::Resize | Self::Profile | Self::HalfRate | Self::Damage | Self::Revoke)
+    }
+
+    /// True if messages may not arrive at the broker.
+    pub fn is_of_broker(self) -> bool {
+        matches!(self, Self::BrokerCut | Self::BrokerDelay | Self::BrokerLoseUp | Self::BrokerLoseDown)
+    }
+
     /// True if no frame of the camera may arrive, or not in time.
     pub fn stops_frames(self) -> bool {
-        use Kind::{Bundles, Damage, HalfRate, Profile, Resize, Revoke, SourceCut, SourceDelay, SourceLoseDown, SourceLoseUp, Stall};
         self.is_of_process()
-            || matches!(
-                self,
-                Stall | Bundles | Resize | Profile | HalfRate | Damage | Revoke | SourceCut | SourceDelay | SourceLoseUp | SourceLoseDown
-            )
+            || self.is_of_camera()
+            || matches!(self, Self::SourceCut | Self::SourceDelay | Self::SourceLoseUp | Self::SourceLoseDown)
     }
 
     /// True if it happens to all cameras of a process.
@@ -116,7 +129,7 @@ impl Kind {
     }
 
     pub fn ends_process(self) -> bool {
-        matches!(self, Self::Kill | Self::Terminate | Self::Reload)
+        matches!(self, Self::Kill | Self::Terminate | Self::Reload | Self::Memory)
     }
 }
 

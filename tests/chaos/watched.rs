@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use test_support::broker::free_port;
+use test_support::repository;
 
 use crate::brokers::Mqtt;
 use crate::cameras::address;
@@ -46,11 +47,13 @@ pub struct Watched {
     pub viewer: Option<Viewer>,
     /// A file that says how far the program's clock is ahead.
     pub clock: Option<PathBuf>,
+    /// A file that makes its disk slow.
+    pub slow: Option<PathBuf>,
 }
 
 impl Watched {
     /// The camera at `/index`, and the table of its configuration. `broker` is the protocol and the port of its broker. Some have a spool, some
-    /// a disk of their own, some a clock of their own if they are alone, and some hide faces.
+    /// a disk of their own, some a clock of their own or a slow disk if they are alone, and some hide faces.
     pub fn new(
         folder: &Path,
         (index, name): (usize, &str),
@@ -59,7 +62,7 @@ impl Watched {
         broker: (&str, u16),
         start: Instant,
     ) -> (Self, String) {
-        let home = folder.join(name);
+        let (home, is_alone) = (folder.join(name), program == index);
         fs::create_dir_all(&home).expect("a folder");
         let (protocol, [source, broker]) = (broker.0, [camera, broker.1].map(Link::to));
         let disk = if index % 3 == 1 { Disk::mount(&home.join("disk"), length) } else { None };
@@ -80,21 +83,30 @@ impl Watched {
             rtsp.unwrap_or_default(),
         );
         let viewer = served.map(|port| Viewer::start(format!("rtsp://127.0.0.1:{port}/faces"), start));
-        let (hides, asked, name, recordings, clock) = (Vec::new(), None, name.to_owned(), home.join("days"), home.join("clock"));
-        let clock = (index % 4 == 2 && program == index && faketime().is_some()).then_some(clock);
-        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, viewer, clock }, table)
+        let (hides, asked, name, recordings) = (Vec::new(), None, name.to_owned(), home.join("days"));
+        let clock = (index % 4 == 2 && is_alone && faketime().is_some()).then(|| home.join("clock"));
+        let slow = (index % 2 == 1 && is_alone && slow_disk(folder).is_some()).then(|| home.join("slow"));
+        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, viewer, clock, slow }, table)
     }
 
     /// Begins or ends a fault of its program, its networks, its disk or its clock.
     pub fn disturb(&mut self, kind: Kind, is_on: bool, program: &mut Program) {
         match kind {
             Kind::SourceCut => self.source.close(is_on),
+            // The camera asks for it with the next session.
+            Kind::Revoke if is_on => self.source.cut(),
             Kind::SourceDelay => self.source.delay(if is_on { SLOW } else { Duration::ZERO }),
             Kind::SourceLoseUp => self.source.lose(0, is_on),
             Kind::SourceLoseDown => self.source.lose(1, is_on),
             Kind::DiskFull => self.disk.iter().for_each(|disk| disk.fill(is_on)),
+            Kind::DiskSlow => self.slow.iter().for_each(|path| drop(if is_on { fs::write(path, "") } else { fs::remove_file(path) })),
             Kind::ClockAhead => self.set_clock(if is_on { "+3600" } else { "+0" }),
             Kind::ClockBehind => self.set_clock(if is_on { "-3600" } else { "+0" }),
+            Kind::Memory => {
+                disturb(kind, is_on, program, &self.broker);
+                // It wants some when it connects again.
+                self.source.cut();
+            }
             _ => disturb(kind, is_on, program, &self.broker),
         }
     }
@@ -122,7 +134,7 @@ impl Watched {
 }
 
 /// The program of one camera or of several.
-pub fn watch(name: &str, folder: &Path, tables: &[String], clock: Option<&Path>, start: Instant) -> Program {
+pub fn watch(name: &str, folder: &Path, tables: &[String], camera: Option<&Watched>, start: Instant) -> Program {
     let (home, metrics) = (folder.join(name), free_port());
     fs::create_dir_all(&home).expect("a folder");
     let heading = if tables.len() > 1 { "[[camera]]\n" } else { "" };
@@ -131,7 +143,8 @@ pub fn watch(name: &str, folder: &Path, tables: &[String], clock: Option<&Path>,
     fs::write(&configuration, format!("metrics.listen = \"127.0.0.1:{metrics}\"\n{tables}")).expect("a file");
     let command = [program("emotion-camera"), "--config".into(), configuration.display().to_string()];
     let mut program = Program::new(name, command.into(), metrics, home.join("log"), start);
-    program.variables.extend(clock.and_then(variables_of).into_iter().flatten());
+    program.variables.extend(camera.and_then(|camera| clock_of(camera.clock.as_ref()?)).into_iter().flatten());
+    program.variables.extend(camera.and_then(|camera| disk_of(camera.slow.as_ref()?)).into_iter().flatten());
     program
 }
 
@@ -158,6 +171,7 @@ pub fn disturb(kind: Kind, is_on: bool, program: &mut Program, broker: &Link) {
         (Kind::Terminate, true) => program.end(Signal::TERM),
         (Kind::Reload | Kind::ReloadWrong, true) => reload(program, kind == Kind::ReloadWrong),
         (Kind::Pause, _) => program.pause(is_on),
+        (Kind::Memory, _) => program.limit_memory(is_on),
         (Kind::BrokerCut, _) => broker.close(is_on),
         (Kind::BrokerDelay, _) => broker.delay(if is_on { SLOW } else { Duration::ZERO }),
         (Kind::BrokerLoseUp, _) => broker.lose(0, is_on),
@@ -173,11 +187,23 @@ pub fn program(name: &str) -> String {
 }
 
 /// The variables by which a program has the clock of a file. `None` without the library.
-fn variables_of(path: &Path) -> Option<[(&'static str, String); 4]> {
+fn clock_of(path: &Path) -> Option<[(&'static str, String); 4]> {
     fs::write(path, "+0").expect("a file");
     let [library, path] = [faketime()?.as_path(), path].map(|path| path.display().to_string());
     let duration = ("FAKETIME_CACHE_DURATION", "1".to_owned());
     Some([("LD_PRELOAD", library), ("FAKETIME_TIMESTAMP_FILE", path), ("DONT_FAKE_MONOTONIC", "1".to_owned()), duration])
+}
+
+/// The variables by which a program has a disk that is slow while a file exists. `None` without the library.
+fn disk_of(path: &Path) -> Option<[(&'static str, String); 2]> {
+    Some([("LD_PRELOAD", slow_disk(path.ancestors().nth(2)?)?.display().to_string()), ("SLOW_DISK", path.display().to_string())])
+}
+
+/// The library that makes disks slow, in the folder of the run. `None` without a compiler.
+fn slow_disk(folder: &Path) -> Option<PathBuf> {
+    let (library, source) = (folder.join("slow.so"), repository().join("tests/chaos/slow.c"));
+    let compile = || Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
+    (library.exists() || compile().is_ok_and(|status| status.success())).then_some(library)
 }
 
 /// The library that gives a program another clock.
