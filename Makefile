@@ -60,8 +60,8 @@ bench: plugin ## measure the figures in docs/performance.md; EARLIER=commit to c
 soak: setup ## run live streams for a long time: MINUTES=60 STREAMS=1 SIZE=1280x720 FACES=2
 	cargo run --locked --release --package emotion-tests $(features) --example soak -- minutes="$(MINUTES)" streams="$(STREAMS)" \
 	    size="$(SIZE)" faces="$(FACES)" face-size="$(FACE_SIZE)" clip="$(CLIP)" chain="$(CHAIN)" disturb="$(DISTURB)"
-chaos: ## break cameras, brokers and networks, and account for every frame: MINUTES=10 SEED=1 CAMERAS=8
-	FEATURES="$(FEATURES)" MINUTES="$(MINUTES)" SEED="$(SEED)" CAMERAS="$(CAMERAS)" scripts/test chaos
+chaos: ## break cameras, brokers and networks, and account for every frame: MINUTES=10 SEED=1 CAMERAS=8 TOGETHER=8
+	FEATURES="$(FEATURES)" MINUTES="$(MINUTES)" SEED="$(SEED)" CAMERAS="$(CAMERAS)" TOGETHER="$(TOGETHER)" scripts/test chaos
 licences: ## check the licences and sources of the dependencies
 	scripts/build/cargo-tool deny --locked check bans licenses sources
 

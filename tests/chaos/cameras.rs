@@ -9,7 +9,10 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gst_rtsp_server::prelude::*;
-use gst_rtsp_server::{RTSPMedia, RTSPMediaFactory, RTSPServer};
+use gst_rtsp_server::{
+    RTSP_PERM_MEDIA_FACTORY_ACCESS, RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, RTSP_TOKEN_MEDIA_FACTORY_ROLE, RTSPAuth, RTSPMedia,
+    RTSPMediaFactory, RTSPServer, RTSPToken,
+};
 use test_support::truth_film::{Path, TruthFilm};
 
 use crate::schedule::{Kind, Random};
@@ -18,15 +21,19 @@ use crate::schedule::{Kind, Random};
 pub const RATE: u32 = 5;
 /// Frames from one key frame to the next.
 pub const KEY_INTERVAL: u32 = 10;
-/// The numbers of a camera begin at its index times this.
-pub const NUMBERS: u32 = 100_000;
+/// The numbers of a camera begin at its index times this. Those of 17 cameras are below 2²⁰.
+pub const NUMBERS: u32 = 61_000;
 /// A face is there on the first `WITH_FACE` of each `ROUND` frames.
 pub const ROUND: u32 = 60;
 pub const WITH_FACE: u32 = 40;
 /// Pictures and their size.
 pub const SIZE: (usize, usize) = (320, 240);
-const LARGE: &str = "video/x-raw,format=I420,width=480,height=360";
 const NORMAL: &str = "video/x-raw,format=I420,width=320,height=240";
+const LARGE: &str = "video/x-raw,format=I420,width=480,height=360";
+const COLOURFUL: &str = "video/x-raw,format=Y42B,width=320,height=240";
+/// Who may see a camera, and how.
+const USER: &str = "viewer";
+const PASSWORD: &str = "secret-of-cameras";
 /// Frames of a bundle.
 const BUNDLE: usize = 8;
 /// Of a hundred packets, so many are left out.
@@ -52,6 +59,8 @@ pub struct Cameras {
     /// The port of the server.
     pub port: u16,
     cameras: Vec<Arc<Camera>>,
+    /// Which users may see a camera.
+    auth: RTSPAuth,
     /// When each frame was shown, in seconds from the start.
     shown: Arc<Mutex<Vec<f64>>>,
     is_ended: Arc<AtomicBool>,
@@ -63,6 +72,8 @@ struct Camera {
     stalls: AtomicBool,
     bundles: AtomicBool,
     is_large: AtomicBool,
+    is_colourful: AtomicBool,
+    halves: AtomicBool,
     damages: Arc<AtomicBool>,
     media: Mutex<Option<Media>>,
 }
@@ -70,8 +81,8 @@ struct Camera {
 /// What is served.
 struct Media {
     film: AppSrc,
-    size: gst::Element,
-    is_large: bool,
+    format: gst::Element,
+    caps: &'static str,
     waiting: Vec<gst::Buffer>,
 }
 
@@ -81,6 +92,9 @@ impl Cameras {
         gst::init().expect("GStreamer starts");
         let server = RTSPServer::new();
         server.set_service("0");
+        let auth = RTSPAuth::new();
+        server.set_auth(Some(&auth));
+        (0..count).for_each(|index| permit(&auth, index, true));
         let cameras: Vec<_> = (0..count).map(|index| serve(&server, index)).collect();
         let context = glib::MainContext::new();
         server.attach(Some(&context)).expect("a free port");
@@ -90,7 +104,7 @@ impl Cameras {
             looping.run();
             drop(server);
         });
-        let all = Self { port, cameras, shown: Arc::default(), is_ended: Arc::default(), main_loop };
+        let all = Self { port, cameras, auth, shown: Arc::default(), is_ended: Arc::default(), main_loop };
         let (cameras, shown, is_ended) = (all.cameras.clone(), all.shown.clone(), all.is_ended.clone());
         std::thread::spawn(move || show(&cameras, start, &shown, &is_ended));
         all
@@ -103,7 +117,10 @@ impl Cameras {
             Kind::Stall => camera.stalls.store(is_on, SeqCst),
             Kind::Bundles => camera.bundles.store(is_on, SeqCst),
             Kind::Resize => camera.is_large.store(is_on, SeqCst),
+            Kind::Profile => camera.is_colourful.store(is_on, SeqCst),
+            Kind::HalfRate => camera.halves.store(is_on, SeqCst),
             Kind::Damage => camera.damages.store(is_on, SeqCst),
+            Kind::Revoke => permit(&self.auth, index, !is_on),
             _ => {}
         }
     }
@@ -121,12 +138,29 @@ impl Drop for Cameras {
     }
 }
 
+/// Lets the user of a camera in, by basic authentication, or not any more.
+fn permit(auth: &RTSPAuth, index: usize, is_permitted: bool) {
+    let basic = RTSPAuth::make_basic(&format!("{USER}{index}"), PASSWORD);
+    if is_permitted {
+        auth.add_basic(&basic, &RTSPToken::builder().field(RTSP_TOKEN_MEDIA_FACTORY_ROLE, USER).build());
+    } else {
+        auth.remove_basic(&basic);
+    }
+}
+
+/// The address of a camera behind a port.
+pub fn address(index: usize, port: u16) -> String {
+    format!("rtsp://{USER}{index}:{PASSWORD}@127.0.0.1:{port}/{index}")
+}
+
 fn serve(server: &RTSPServer, index: usize) -> Arc<Camera> {
     let factory = RTSPMediaFactory::new();
     factory.set_shared(true);
+    let role = gst::Structure::builder(USER).field(RTSP_PERM_MEDIA_FACTORY_ACCESS, true).field(RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true);
+    factory.add_role_from_structure(&role.build());
     factory.set_launch(&format!(
         "( appsrc name=film is-live=true format=time caps=video/x-raw,format=RGB,width={},height={},framerate={RATE}/1 \
-         ! videoconvert ! videoscale ! capsfilter name=size caps={NORMAL} ! x264enc tune=zerolatency speed-preset=ultrafast \
+         ! videoconvert ! videoscale ! capsfilter name=format caps={NORMAL} ! x264enc tune=zerolatency speed-preset=ultrafast \
          pass=quant quantizer=12 key-int-max={KEY_INTERVAL} ! h264parse ! rtph264pay pt=96 config-interval=-1 ! identity name=pay0 )",
         SIZE.0, SIZE.1
     ));
@@ -148,17 +182,21 @@ impl Camera {
             let is_lost = random.lock().expect("no panic").below(100) < LOST_PERCENT;
             if is_lost && damages.load(SeqCst) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
         });
-        *self.media.lock().expect("no panic") = Some(Media { film, size: named("size"), is_large: false, waiting: Vec::new() });
+        named("pay0").static_pad("sink").expect("a pad").add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| take_any(info));
+        *self.media.lock().expect("no panic") = Some(Media { film, format: named("format"), caps: NORMAL, waiting: Vec::new() });
     }
 
     fn show(&self, picture: Vec<u8>) {
         let mut served = self.media.lock().expect("no panic");
         let Some(media) = served.as_mut().filter(|_| !self.stalls.load(SeqCst)) else { return };
-        let is_large = self.is_large.load(SeqCst);
-        if media.is_large != is_large {
-            media.is_large = is_large;
-            let caps = if is_large { LARGE } else { NORMAL };
-            media.size.set_property("caps", caps.parse::<gst::Caps>().expect("caps"));
+        let caps = match (self.is_large.load(SeqCst), self.is_colourful.load(SeqCst)) {
+            (true, _) => LARGE,
+            (_, true) => COLOURFUL,
+            _ => NORMAL,
+        };
+        if media.caps != caps {
+            media.caps = caps;
+            media.format.set_property("caps", caps.parse::<gst::Caps>().expect("caps"));
         }
         let Some(time) = media.film.current_running_time() else { return };
         let mut buffer = gst::Buffer::from_mut_slice(picture);
@@ -173,6 +211,14 @@ impl Camera {
     }
 }
 
+/// Answers that any caps are taken, so that the encoder may choose another profile than that of the session's description.
+fn take_any(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
+    let Some(gst::PadProbeData::Query(query)) = &mut info.data else { return gst::PadProbeReturn::Ok };
+    let gst::QueryViewMut::Caps(query) = query.view_mut() else { return gst::PadProbeReturn::Ok };
+    query.set_result(&gst::Caps::new_empty_simple("application/x-rtp"));
+    gst::PadProbeReturn::Handled
+}
+
 /// Shows the film in all cameras.
 fn show(cameras: &[Arc<Camera>], start: Instant, shown: &Mutex<Vec<f64>>, is_ended: &AtomicBool) {
     let (film, empty) = (film(), film().only(0..0));
@@ -183,7 +229,7 @@ fn show(cameras: &[Arc<Camera>], start: Instant, shown: &Mutex<Vec<f64>>, is_end
             return;
         }
         shown.lock().expect("no panic").push(start.elapsed().as_secs_f64());
-        for (index, camera) in cameras.iter().enumerate() {
+        for (index, camera) in cameras.iter().enumerate().filter(|(_, camera)| number % 2 == 0 || !camera.halves.load(SeqCst)) {
             let number = number + NUMBERS * index as u32;
             let film = if has_face(number) { &film } else { &empty };
             camera.show(film.render(number, at.as_micros() as u64));

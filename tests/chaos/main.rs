@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! schedule.rs  seed → faults          cameras.rs   frames that say their numbers   ┐
-//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘
-//! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, processes.rs
+//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘   clients.rs
+//! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, shown.rs, processes.rs
 //! page.rs      result.json and a page that draws it
 //! ```
 
 mod account;
 mod brokers;
 mod cameras;
+mod clients;
 mod likeness;
 mod messages;
 mod page;
@@ -20,12 +21,14 @@ mod proxy;
 mod recordings;
 mod scan;
 mod schedule;
+mod shown;
 mod site;
 mod viewer;
 mod watched;
 
 use std::time::Duration;
 
+use schedule::Counts;
 use test_support::broker::installed;
 use test_support::{fetched, repository};
 
@@ -45,21 +48,23 @@ fn chaos() {
     let folder = repository().join("target/chaos").join(seed.to_string());
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
-    let cameras = variable("CAMERAS", 8).clamp(1, 8) as usize;
+    let alone = variable("CAMERAS", 8).clamp(1, 8) as usize;
+    let counts = Counts { alone, together: variable("TOGETHER", 8).min((site::NAMES.len() - alone) as u64) as usize };
+    assert!(length.as_secs() * u64::from(cameras::RATE) < u64::from(cameras::NUMBERS), "MINUTES: at most 203");
     let faults = if variable("CALM", 0) > 0 {
         Vec::new()
     } else {
-        schedule::faults(seed, length, cameras, &std::env::var("ONLY").unwrap_or_default())
+        schedule::faults(seed, length, counts, &std::env::var("ONLY").unwrap_or_default())
     };
-    println!("chaos: seed {seed}, {} s, {cameras} cameras, {} faults, {}", length.as_secs(), faults.len(), folder.display());
-    let story = site::run(&folder, length, cameras, faults);
-    let mut accounts = [recordings::accounts(&story), messages::accounts(&story), processes::accounts(&story)].concat();
+    println!("chaos: seed {seed}, {} s, {counts:?}, {} faults, {}", length.as_secs(), faults.len(), folder.display());
+    let story = site::run(&folder, length, counts, faults);
+    let mut accounts =
+        [recordings::accounts(&story), messages::accounts(&story), shown::accounts(&story), processes::accounts(&story)].concat();
     accounts.extend(story.scan.clone());
     page::write(&folder, seed, &story, &accounts);
-    let findings: usize = accounts.iter().map(|account| account.findings.len()).sum();
     for account in &accounts {
         println!("chaos: {}: {} checked, {} findings", account.promise, account.checked, account.findings.len());
         account.findings.iter().take(20).for_each(|finding| println!("chaos:   {finding}"));
     }
-    assert_eq!(findings, 0, "{}", folder.join("index.html").display());
+    assert_eq!(page::findings(&accounts), 0, "{}", folder.join("index.html").display());
 }

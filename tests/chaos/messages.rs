@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::account::{Account, Story, is_calm};
 use crate::cameras::{NUMBERS, WITH_FACE, round_of};
+use crate::programs::Counted;
 use crate::watched::Watched;
 
 /// What `/metrics` calls the messages of a process.
@@ -30,7 +31,7 @@ pub fn accounts(story: &Story) -> Vec<Account> {
     for (index, camera) in story.cameras.iter().enumerate() {
         let all = unique(story, camera, &mut whole);
         look_at_order(&all, &camera.name, &mut ordered);
-        look_for_missing(&all, camera, &mut delivered);
+        look_for_missing(&all, camera, &story.counted(index), &mut delivered);
         look_at_events(story, index, camera, &all, &mut events);
     }
     vec![whole, ordered, delivered, events, alerts(story)]
@@ -75,9 +76,9 @@ fn missing(all: &Ordered) -> Vec<(&str, Vec<u64>)> {
     counts.iter().map(|(start, counts)| (*start, below(counts))).collect()
 }
 
-fn look_for_missing(all: &Ordered, camera: &Watched, delivered: &mut Account) {
+fn look_for_missing(all: &Ordered, camera: &Watched, counted: &[Counted], delivered: &mut Account) {
     // The last sample of each process.
-    let last: BTreeMap<u32, _> = camera.program.samples().into_iter().filter(|s| !s.metrics.is_empty()).map(|s| (s.pid, s)).collect();
+    let last: BTreeMap<u32, _> = counted.iter().map(|sample| (sample.pid, sample)).collect();
     let sum = |name: &str| last.values().map(|sample| sample.get(name)).sum::<f64>() as u64;
     let (exported, dropped) = (sum(EXPORTED), sum(DROPPED));
     for (start, gaps) in missing(all) {
@@ -93,7 +94,7 @@ fn look_for_missing(all: &Ordered, camera: &Watched, delivered: &mut Account) {
 
 fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, events: &mut Account) {
     // What waits when a program without a spool ends is lost.
-    let ends = camera.program.ends.iter().filter(|_| camera.spool.is_none()).map(|end| (end.at - WAITS, end.at));
+    let ends = story.ends(index).filter(|_| camera.spool.is_none()).map(|end| (end.at - WAITS, end.at));
     let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).collect();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);
@@ -140,8 +141,8 @@ fn alerts(story: &Story) -> Account {
         account.checked += 1;
     }
     for (topic, count) in again {
-        // Two alerts a camera can each be begun once more.
-        account.check(count <= 2 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
+        // Three alerts a camera can each be begun once more.
+        account.check(count <= 3 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
     }
     account
 }

@@ -16,21 +16,27 @@ const PLACE: &str = "\"RESULT\"";
 
 /// Writes both to `folder`.
 pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
-    let programs: Vec<_> = story.cameras.iter().map(|camera| &camera.program).chain([&story.dashboard]).map(program).collect();
+    let programs: Vec<_> = story.programs.iter().chain([&story.dashboard]).map(program).collect();
     let faults = story.faults.iter().map(|fault| {
         json!({
             "at": fault.at.as_secs_f64(), "end": fault.end().as_secs_f64(),
             "target": format!("{:?}", fault.target), "kind": format!("{:?}", fault.kind),
         })
     });
+    let text = |variable: &str| std::env::var(variable).unwrap_or_default();
     let result = json!({
-        "seed": seed, "seconds": story.length, "cameras": story.cameras.len(), "left_out": story.left_out,
-        "frames": story.shown.len() * story.cameras.len(), "late": story.late().count(), "messages": story.messages.len(),
+        "seed": seed, "commit": text("COMMIT"), "only": text("ONLY"), "findings": findings(accounts), "seconds": story.length, "cameras": story.cameras.iter().map(|camera| &camera.name).collect::<Vec<_>>(), "left_out": story.left_out,
+        "frames": story.shown.len() * story.cameras.len(), "late": story.late().iter().map(|(from, to)| to - from).sum::<f64>(), "messages": story.messages.len(),
         "faults": faults.collect::<Vec<_>>(), "programs": programs, "accounts": accounts.iter().map(account).collect::<Vec<_>>(),
     });
     fs::write(folder.join("result.json"), format!("{result:#}\n")).expect("a file");
     // In a script element, `<` could end it.
     fs::write(folder.join("index.html"), PAGE.replace(PLACE, &result.to_string().replace('<', "\\u003c"))).expect("a file");
+}
+
+/// How many findings there are.
+pub fn findings(accounts: &[Account]) -> usize {
+    accounts.iter().map(|account| account.findings.len()).sum()
 }
 
 fn program(program: &Program) -> Value {

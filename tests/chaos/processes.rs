@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use crate::account::{Account, Story, is_calm};
-use crate::programs::{Program, Sample};
-use crate::schedule::CALM_END;
+use crate::programs::{Counted, Program, Sample};
+use crate::schedule::{CALM_END, Kind};
 
 /// Seconds in which a program ends.
 const SHUTDOWN: f64 = 10.0;
@@ -23,36 +23,60 @@ const GROWTH: f64 = 1024.0;
 
 /// The accounts of all processes.
 pub fn accounts(story: &Story) -> Vec<Account> {
-    let programs: Vec<_> = story.cameras.iter().map(|camera| &camera.program).chain([&story.dashboard]).collect();
-    vec![ends(&programs), logs(&programs), counts(story), recovery(story), served(story), resources(&programs), files(story)]
+    let programs: Vec<_> = story.programs.iter().chain([&story.dashboard]).collect();
+    vec![ends(story), reloads(story), logs(story), counts(story), recovery(story), served(story), resources(&programs), files(story)]
 }
 
-fn ends(programs: &[&Program]) -> Account {
-    let mut account = Account::new("programs end only when they are asked, with status 0 and within 10 s");
-    for program in programs {
+fn ends(story: &Story) -> Account {
+    let mut account = Account::new("programs end only when they are asked, with status 0 and within 10 s, or for want of memory");
+    for (index, program) in story.programs.iter().chain([&story.dashboard]).enumerate() {
         for end in &program.ends {
             match end.asked {
                 Some(Signal::KILL) => account.checked += 1,
                 Some(_) => {
-                    let is_right = end.failure.is_empty() && end.took <= SHUTDOWN;
+                    let is_right = end.failure.is_empty() && end.took <= SHUTDOWN || story.lacks_memory(index, end.at);
                     account.check(is_right, &program.name, end.at, || format!("it took {:.1} s to end {}", end.took, end.failure));
                 }
-                None => account.check(false, &program.name, end.at, || format!("it ended by itself: {}", end.failure)),
+                None => {
+                    let has_none = story.lacks_memory(index, end.at);
+                    account.check(has_none, &program.name, end.at, || format!("it ended by itself: {}", end.failure));
+                }
             }
         }
     }
     account
 }
 
-fn logs(programs: &[&Program]) -> Account {
-    let mut account = Account::new("no program panics, and GStreamer reports no critical error");
-    for program in programs {
+fn reloads(story: &Story) -> Account {
+    let mut account = Account::new("a right configuration is taken, and with a wrong one the program goes on");
+    // What cannot be written is refused as well.
+    let is_full = |at: f64, program: usize| {
+        let cameras = (0..story.cameras.len()).filter(|index| story.cameras[*index].program == program);
+        let mut full = cameras.flat_map(|index| story.faults_of(index)).filter(|fault| fault.kind == Kind::DiskFull);
+        full.any(|fault| (fault.at.as_secs_f64()..fault.end().as_secs_f64() + 5.0).contains(&at))
+    };
+    for (index, program) in story.programs.iter().enumerate() {
+        for reload in &program.reloads {
+            let is_right = reload.is_taken != reload.is_wrong || !reload.is_taken && is_full(reload.at, index);
+            account.check(is_right, &program.name, reload.at, || format!("{reload:?}"));
+        }
+    }
+    account
+}
+
+fn logs(story: &Story) -> Account {
+    let mut account = Account::new("no program panics, and GStreamer reports no critical error, but for want of memory");
+    for (index, program) in story.programs.iter().chain([&story.dashboard]).enumerate() {
         let text = fs::read(&program.log).unwrap_or_default();
+        let failed = program.ends.iter().filter(|end| end.asked.is_none() && story.lacks_memory(index, end.at));
+        let failed: Vec<_> = failed.map(|end| format!(":{})", end.pid)).collect();
         for line in String::from_utf8_lossy(&text).lines() {
-            // rtspsrc of GStreamer 1.22 says the latter when it is stopped before its first frame.
-            let is_bad = ["panicked at", "CRITICAL", "GLib-GObject", "poisoned"].iter().any(|word| line.contains(word))
-                && !line.contains("gst_event_set_seqnum");
-            account.check(!is_bad, &program.name, None, || line.to_owned());
+            // rtspsrc of GStreamer 1.22 says the first when it is stopped before its first frame, and the standard library the second when
+            // there is no memory for a thread.
+            let is_known = ["gst_event_set_seqnum", "pal/unix/stack_overflow"].iter().any(|word| line.contains(word));
+            let is_bad = ["panicked at", "CRITICAL", "GLib-GObject", "poisoned"].iter().any(|word| line.contains(word));
+            let lacks_memory = failed.iter().any(|pid| line.contains(pid));
+            account.check(!is_bad || is_known || lacks_memory, &program.name, None, || line.to_owned());
         }
     }
     account
@@ -60,9 +84,9 @@ fn logs(programs: &[&Program]) -> Account {
 
 fn counts(story: &Story) -> Account {
     let mut account = Account::new("frames received are analysed, skipped or wait; messages are sent, dropped or wait");
-    for camera in &story.cameras {
-        let samples = camera.program.samples();
-        for sample in samples.iter().filter(|sample| !sample.metrics.is_empty()) {
+    for (index, camera) in story.cameras.iter().enumerate() {
+        let samples = story.counted(index);
+        for sample in &samples {
             let waiting = waiting(sample);
             let text = || format!("{waiting} frames are neither analysed nor skipped");
             account.check((-1.0..=WAITING).contains(&waiting), &camera.name, sample.at, text);
@@ -73,19 +97,19 @@ fn counts(story: &Story) -> Account {
             );
             account.check(come == gone, &camera.name, sample.at, || format!("{come} messages, of which {gone} are counted"));
         }
-        for pair in samples.windows(2).filter(|pair| pair[0].pid == pair[1].pid && !pair[1].metrics.is_empty()) {
+        for pair in samples.windows(2).filter(|pair| pair[0].pid == pair[1].pid) {
             let falls = pair[0].metrics.iter().find(|(name, value)| name.ends_with("_total") && pair[1].get(name) < **value);
             account.check(falls.is_none(), &camera.name, pair[1].at, || format!("{falls:?} falls"));
         }
         // At the end, cameras are silent: nothing waits, but for a summary of the silence that was just made.
-        let last = samples.iter().rfind(|sample| !sample.metrics.is_empty());
+        let last = samples.last();
         let is_settled = last.is_some_and(|last| waiting(last) == 0.0 && last.get("emotion_publish_queue_messages") <= 2.0);
         account.check(is_settled, &camera.name, story.length, || format!("something waits at the end: {last:?}"));
     }
     account
 }
 
-fn waiting(sample: &Sample) -> f64 {
+fn waiting(sample: &Counted) -> f64 {
     let frames = |name: &str| sample.get(&format!("emotion_frames_{name}_total"));
     frames("received") - frames("analysed") - frames("skipped")
 }
@@ -93,8 +117,8 @@ fn waiting(sample: &Sample) -> f64 {
 fn recovery(story: &Story) -> Account {
     let mut account = Account::new("within half a minute after the last fault, sources, recordings and brokers are up again");
     let from = story.length - CALM_END.as_secs_f64() / 2.0;
-    for camera in &story.cameras {
-        let samples = camera.program.samples();
+    for (index, camera) in story.cameras.iter().enumerate() {
+        let samples = story.counted(index);
         let calm = samples.iter().filter(|sample| sample.at > from && sample.at < story.length - 5.0);
         for sample in calm {
             for name in ["emotion_source_up", "emotion_recording_up", "emotion_publish_connected"] {
@@ -115,7 +139,7 @@ fn served(story: &Story) -> Account {
         // It connects again some seconds after the program has started.
         let spans: Vec<_> = spans.into_iter().map(|(from, to)| (from, to + 8.0)).collect();
         for at in (0..story.length as u32 - 8).map(f64::from).filter(|at| is_calm(&spans, *at, at + APART)) {
-            let is_served = seen.iter().any(|seen| (at..at + APART).contains(seen));
+            let is_served = seen.get(seen.partition_point(|seen| *seen < at)).is_some_and(|next| *next < at + APART);
             account.check(is_served, &camera.name, at, || format!("no picture for {APART} s"));
         }
     }
@@ -173,9 +197,11 @@ fn files(story: &Story) -> Account {
                 });
             }
         }
-        let home = camera.program.log.parent().map(names).unwrap_or_default();
+    }
+    for program in &story.programs {
+        let home = program.log.parent().map(names).unwrap_or_default();
         let core = home.iter().find(|name| name.starts_with("core"));
-        account.check(core.is_none(), &camera.name, None, || format!("{core:?}"));
+        account.check(core.is_none(), &program.name, None, || format!("{core:?}"));
     }
     account
 }

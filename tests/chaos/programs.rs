@@ -6,13 +6,13 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Time until a program that ended is started again.
 const RESTART: Duration = Duration::from_secs(2);
@@ -30,6 +30,7 @@ pub struct End {
     pub took: f64,
     /// Status or signal, as text; empty for success.
     pub failure: String,
+    pub pid: u32,
 }
 
 /// What a process uses and counts at one moment.
@@ -41,15 +42,32 @@ pub struct Sample {
     pub memory_kib: f64,
     pub descriptors: f64,
     pub threads: f64,
-    /// What `/metrics` says: name without labels, and value. Empty if it does not answer.
+    /// What `/metrics` says of each camera. Empty if it does not answer.
+    pub metrics: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// What a process counts of a camera at one moment.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub at: f64,
+    pub pid: u32,
+    /// Names and values of metrics.
     pub metrics: BTreeMap<String, f64>,
 }
 
-impl Sample {
+impl Counted {
     /// The value of a metric, 0 if it is missing.
     pub fn get(&self, name: &str) -> f64 {
         self.metrics.get(name).copied().unwrap_or(0.0)
     }
+}
+
+/// A reload of a configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Reload {
+    pub at: f64,
+    pub is_wrong: bool,
+    pub is_taken: bool,
 }
 
 /// A program that is kept running.
@@ -58,6 +76,7 @@ pub struct Program {
     /// Both of its outputs.
     pub log: PathBuf,
     pub ends: Vec<End>,
+    pub reloads: Vec<Reload>,
     /// Its words, the first of which is the path of the program.
     pub command: Vec<String>,
     /// Environment variables.
@@ -68,6 +87,8 @@ pub struct Program {
     asked: Option<(Signal, Instant)>,
     paused: Option<u32>,
     restart_at: Option<Instant>,
+    /// What checks a new configuration, and whether that is wrong.
+    check: Option<(Child, bool)>,
     pid: Arc<AtomicU32>,
     samples: Arc<Mutex<Vec<Sample>>>,
 }
@@ -85,8 +106,22 @@ impl Program {
                 into.lock().expect("no panic").extend(sample);
             }
         });
-        let (child, asked, paused, restart_at, ends, variables) = (None, None, None, Some(start), Vec::new(), Vec::new());
-        Self { name: name.into(), log, ends, command, variables, start, child, asked, paused, restart_at, pid, samples }
+        Self {
+            name: name.into(),
+            log,
+            ends: Vec::new(),
+            reloads: Vec::new(),
+            command,
+            variables: Vec::new(),
+            start,
+            child: None,
+            asked: None,
+            paused: None,
+            restart_at: Some(start),
+            check: None,
+            pid,
+            samples,
+        }
     }
 
     /// Notes that the process has ended, and starts it again when it is time and `is_kept`. Returns true while there is a process.
@@ -99,25 +134,45 @@ impl Program {
             };
             let took = self.asked.map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
             let asked = self.asked.take().map(|(signal, _)| signal);
-            self.ends.push(End { at: self.start.elapsed().as_secs_f64(), asked, took, failure });
-            self.pid.store(0, SeqCst);
+            let pid = self.pid.swap(0, SeqCst);
+            self.ends.push(End { at: self.start.elapsed().as_secs_f64(), asked, took, failure, pid });
             (self.child, self.restart_at) = (None, Some(Instant::now() + RESTART));
         }
         if is_kept && self.child.is_none() && self.restart_at.is_some_and(|at| at <= Instant::now()) {
-            let log = File::options().append(true).create(true).open(&self.log).expect("a log");
-            let mut command = Command::new(&self.command[0]);
-            command
-                .args(&self.command[1..])
-                .envs(self.variables.iter().cloned())
-                .stdin(Stdio::null())
-                .stdout(log.try_clone().expect("a descriptor"))
-                .stderr(log);
-            let child = command.env_remove("GST_PLUGIN_PATH").current_dir(self.log.parent().expect("a folder")).spawn();
-            let child = child.unwrap_or_else(|error| panic!("{}: {error}", self.command[0]));
+            let child = self.spawn(&self.command[1..], Stdio::null());
             self.pid.store(child.id(), SeqCst);
             self.child = Some(child);
         }
+        self.note_check();
         self.child.is_some()
+    }
+
+    fn spawn(&self, arguments: &[String], stdin: Stdio) -> Child {
+        let log = File::options().append(true).create(true).open(&self.log).expect("a log");
+        let mut command = Command::new(&self.command[0]);
+        command.args(arguments).envs(self.variables.iter().cloned()).stdin(stdin);
+        command.stdout(log.try_clone().expect("a descriptor")).stderr(log);
+        let child = command.env_remove("GST_PLUGIN_PATH").current_dir(self.log.parent().expect("a folder")).spawn();
+        child.unwrap_or_else(|error| panic!("{}: {error}", self.command[0]))
+    }
+
+    /// Checks a configuration as the unit of systemd does. If it is right, the process is asked to end.
+    pub fn reload(&mut self, configuration: &Path, is_wrong: bool) {
+        if self.child.is_some() && self.check.is_none() {
+            let file = File::open(configuration).expect("a configuration");
+            self.check = Some((self.spawn(&["--check", "--config", "-"].map(str::to_owned), file.into()), is_wrong));
+        }
+    }
+
+    fn note_check(&mut self) {
+        let Some((check, is_wrong)) = self.check.as_mut() else { return };
+        let Some(status) = check.try_wait().expect("a child") else { return };
+        let (is_taken, is_wrong) = (status.success(), *is_wrong);
+        self.check = None;
+        self.reloads.push(Reload { at: self.start.elapsed().as_secs_f64(), is_wrong, is_taken });
+        if is_taken {
+            self.end(Signal::TERM);
+        }
     }
 
     /// Asks the process to end by this signal, if it runs.
@@ -138,15 +193,31 @@ impl Program {
         }
     }
 
+    /// Lets the process have the memory that it has, and no more, or as much as it wants.
+    pub fn limit_memory(&self, is_limited: bool) {
+        let Some(pid) = self.child.as_ref().and_then(|child| Pid::from_raw(child.id() as i32)) else { return };
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).unwrap_or_default();
+        let pages = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
+        let current = pages.filter(|_| is_limited).map(|pages| pages * rustix::param::page_size() as u64);
+        // Fails if the process has just ended.
+        let _ = prlimit(Some(pid), Resource::As, Rlimit { current, maximum: None });
+    }
+
     /// What was sampled so far.
     pub fn samples(&self) -> Vec<Sample> {
         self.samples.lock().expect("no panic").clone()
+    }
+
+    /// What it counted of a camera, whenever it answered.
+    pub fn counted(&self, camera: &str) -> Vec<Counted> {
+        let counted = |sample: Sample| Some(Counted { at: sample.at, pid: sample.pid, metrics: sample.metrics.get(camera)?.clone() });
+        self.samples().into_iter().filter_map(counted).collect()
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
+        for child in self.child.iter_mut().chain(self.check.iter_mut().map(|(child, _)| child)) {
             let _ = (child.kill(), child.wait());
         }
     }
@@ -168,18 +239,20 @@ fn sample(pid: u32, metrics: u16, start: Instant) -> Option<Sample> {
     Some(Sample { at: start.elapsed().as_secs_f64(), pid, memory_kib, descriptors, threads, metrics })
 }
 
-fn read_metrics(port: u16) -> Option<BTreeMap<String, f64>> {
+fn read_metrics(port: u16) -> Option<BTreeMap<String, BTreeMap<String, f64>>> {
     let limit = Duration::from_millis(500);
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit).ok()?;
     stream.set_read_timeout(Some(limit)).ok()?;
     stream.write_all(format!("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
-    let line = |line: &str| {
-        let (name, value) = line.rsplit_once(' ')?;
-        let name = name.split_once('{').map_or(name, |(name, _)| name);
-        Some((name.to_owned(), value.parse().ok()?))
-    };
     let (_, body) = text.split_once("\r\n\r\n")?;
-    Some(body.lines().filter(|text| text.starts_with("emotion_")).filter_map(line).collect())
+    let mut all: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+    for line in body.lines().filter(|line| line.starts_with("emotion_")) {
+        let (name, value) = line.rsplit_once(' ')?;
+        let (name, labels) = name.split_once('{').unwrap_or((name, ""));
+        let camera = labels.split_once("name=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(name, _)| name);
+        all.entry(camera.to_owned()).or_default().insert(name.to_owned(), value.parse().ok()?);
+    }
+    Some(all)
 }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::SystemTime;
 
 use gst::prelude::*;
 use rustix::process::Signal;
@@ -14,7 +17,7 @@ use test_support::truth_film::{Mark, TruthFilm, read};
 use crate::account::{Account, CRASH_LOSES, Story, is_calm};
 use crate::cameras::{NUMBERS, SIZE, WITH_FACE, film, has_face, round_of};
 use crate::likeness::{VISIBLE, likeness};
-use crate::schedule::{Kind, Target};
+use crate::schedule::Kind;
 use crate::watched::Watched;
 
 /// A record and its frame have the same time, to within this many nanoseconds: that of a video of 5 frames a second counts 2 ms each.
@@ -52,8 +55,8 @@ struct Pair {
 pub fn accounts(story: &Story) -> Vec<Account> {
     gst::init().expect("GStreamer starts");
     let mut all = Recordings::new();
-    for (index, camera) in story.cameras.iter().enumerate() {
-        all.take(story, index, camera);
+    for (index, pairs) in read_all(story).into_iter().enumerate() {
+        all.take(story, index, &pairs);
     }
     vec![all.playable, all.once, all.complete, all.crashes, all.fitting, all.analysed, all.hidden]
 }
@@ -83,12 +86,12 @@ impl Recordings {
         }
     }
 
-    fn take(&mut self, story: &Story, index: usize, camera: &Watched) {
-        let pairs = read_pairs(story, camera, &self.film);
+    fn take(&mut self, story: &Story, index: usize, pairs: &[Pair]) {
+        let camera = &story.cameras[index];
         // Frames, and whether they have a record.
         let mut found: BTreeMap<u32, bool> = BTreeMap::new();
         let mut distances = [0.0; 3];
-        for pair in &pairs {
+        for pair in pairs {
             let is_cut = is_cut(story, index, pair);
             let name = &camera.name;
             let reason = || format!("{}: {}", pair.name, pair.broken.clone().unwrap_or_default());
@@ -130,7 +133,8 @@ impl Recordings {
         (pair, is_cut): (&Pair, bool),
         (found, distances): (&mut BTreeMap<u32, bool>, &mut [f32; 3]),
     ) {
-        let (misdated, damaged) = (story.misdated(index), story.damaged(index));
+        let (misdated, damaged, halved) = (story.misdated(index), story.damaged(index), story.halved(index));
+        let tolerance = story.tolerance(index);
         for (number, line) in (1..).zip(&pair.lines) {
             let parsed = serde_json::from_str::<Value>(line).ok();
             let time = parsed.as_ref().and_then(|record| record["recording_time"].as_u64());
@@ -149,9 +153,10 @@ impl Recordings {
             let Some(mark) = frame.and_then(|frame| frame.mark) else { continue };
             found.extend(beside.by_ref().filter_map(|frame| Some((frame.mark?.number, true))));
             let (shown, utc) = (story.shown_at(mark.number), record["utc"].as_str().and_then(|utc| story.since_start(utc)));
-            let has = round_of(mark.number) < WITH_FACE + LINGERS || !is_calm(&damaged, shown, shown);
+            let lingers = |spans: &[(f64, f64)]| !is_calm(spans, shown, shown);
+            let has = round_of(mark.number) < WITH_FACE + LINGERS || lingers(&damaged) || lingers(&halved);
             self.fitting.check(has, name, shown, || format!("{}: a face on frame {} without one", pair.name, mark.number));
-            let is_dated = utc.is_some_and(|utc| (utc - shown).abs() < 1.0) || !is_calm(&misdated, shown, shown);
+            let is_dated = utc.is_some_and(|utc| (utc - shown).abs() < tolerance(shown)) || !is_calm(&misdated, shown, shown);
             self.fitting.check(is_dated, name, shown, || format!("{}: utc {} of frame {}", pair.name, record["utc"], mark.number));
             if has_face(mark.number) {
                 let places = [1, 0, -1].map(|off| mark.number.saturating_add_signed(off));
@@ -188,8 +193,8 @@ impl Recordings {
     }
 
     fn look_at_crashes(&mut self, story: &Story, index: usize, camera: &Watched, found: &BTreeMap<u32, bool>) {
-        let spans = story.disturbed(index);
-        for end in camera.program.ends.iter().filter(|end| end.asked == Some(Signal::KILL)) {
+        let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.slow(index)).collect();
+        for end in story.ends(index).filter(|end| end.asked == Some(Signal::KILL)) {
             if is_calm(&spans, end.at - 12.0, end.at - 1.2) {
                 let times = found.keys().map(|number| story.shown_at(*number));
                 let last = times.filter(|at| *at < end.at).fold(0.0, f64::max);
@@ -202,23 +207,40 @@ impl Recordings {
 /// True if the program or its disk failed while a pair was written.
 fn is_cut(story: &Story, index: usize, pair: &Pair) -> bool {
     let at = pair.written;
-    let crashes = story.cameras[index].program.ends.iter().filter(|end| end.asked != Some(Signal::TERM));
-    let full = story.faults.iter().filter(|fault| fault.target == Target::Camera(index) && fault.kind == Kind::DiskFull);
-    crashes
-        .map(|end| (end.at, end.at))
+    let full = story.faults_of(index).filter(|fault| fault.kind == Kind::DiskFull);
+    story
+        .crashes(index)
+        .map(|at| (at, at))
         .chain(full.map(|fault| (fault.at.as_secs_f64(), fault.end().as_secs_f64())))
+        .chain(story.slow(index).filter(|(from, to)| story.crashes(index).any(|at| (*from..*to).contains(&at))))
         .any(|(from, to)| at > from - 6.0 && at < to + 12.0)
 }
 
 /// How far the face of a record is from its place on a frame, squared.
-fn distance(film: &TruthFilm, number: u32, record: &Value) -> f32 {
+pub fn distance(film: &TruthFilm, number: u32, record: &Value) -> f32 {
     let (place, side) = (film.face(number), |name: &str| record["box"][name].as_f64().unwrap_or(0.0) as f32);
     let (x, y) = (side("x") + side("w") / 2.0 - place.x - place.w / 2.0, side("y") + side("h") / 2.0 - place.y - place.h / 2.0);
     x * x + y * y
 }
 
+/// The pairs of all cameras, read by as many threads as this machine has cores.
+fn read_all(story: &Story) -> Vec<Vec<Pair>> {
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let read = || {
+        let film = film();
+        while let Some((index, camera)) = Some(next.fetch_add(1, SeqCst)).and_then(|index| Some((index, story.cameras.get(index)?))) {
+            let pairs = read_pairs(story.start, camera, &film);
+            all.lock().expect("no panic").insert(index, pairs);
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..std::thread::available_parallelism().map_or(1, usize::from)).for_each(|_| drop(scope.spawn(read)));
+    });
+    all.into_inner().expect("no panic").into_values().collect()
+}
+
 /// All pairs of a camera, in order.
-fn read_pairs(story: &Story, camera: &Watched, film: &TruthFilm) -> Vec<Pair> {
+fn read_pairs(start: SystemTime, camera: &Watched, film: &TruthFilm) -> Vec<Pair> {
     let entries = fs::read_dir(&camera.recordings).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
     let hidden = (camera.is_blurred || !camera.hides.is_empty()).then_some(film);
     let mut videos: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "mp4")).collect();
@@ -237,7 +259,7 @@ fn read_pairs(story: &Story, camera: &Watched, film: &TruthFilm) -> Vec<Pair> {
             broken: played.as_ref().err().cloned(),
             frames: played.unwrap_or_default(),
             lines: fs::read_to_string(video.with_extension("ndjson")).unwrap_or_default().lines().map(str::to_owned).collect(),
-            written: written.duration_since(story.start).map_or(0.0, |since| since.as_secs_f64()),
+            written: written.duration_since(start).map_or(0.0, |since| since.as_secs_f64()),
         }
     };
     videos.into_iter().map(pair).collect()

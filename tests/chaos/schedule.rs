@@ -25,6 +25,12 @@ pub enum Kind {
     Kill,
     /// SIGTERM; likewise.
     Terminate,
+    /// A new configuration, as by `systemctl reload`: it is checked, and if it is right, the program ends and is started again.
+    Reload,
+    /// A wrong one: the program goes on.
+    ReloadWrong,
+    /// The program gets no more memory.
+    Memory,
     /// SIGSTOP, and SIGCONT at the end.
     Pause,
     /// The camera sends nothing.
@@ -33,8 +39,14 @@ pub enum Kind {
     Bundles,
     /// Its picture has another size.
     Resize,
+    /// It sends 4:2:2, for which H.264 has another profile.
+    Profile,
+    /// It shows every second frame.
+    HalfRate,
     /// It leaves out packets.
     Damage,
+    /// It does not take the password any more.
+    Revoke,
     /// The connections to the camera or to the broker break, and new ones are refused.
     SourceCut,
     BrokerCut,
@@ -48,6 +60,8 @@ pub enum Kind {
     BrokerLoseDown,
     /// The disk of recordings is full.
     DiskFull,
+    /// It is slow: each call that writes takes a tenth of a second longer.
+    DiskSlow,
     /// The clock of the program is an hour ahead or behind.
     ClockAhead,
     ClockBehind,
@@ -60,15 +74,21 @@ pub enum Kind {
 
 impl Kind {
     /// Those of a camera, its program and its network, and the longest time in seconds.
-    const OF_CAMERAS: [(Self, u64); 18] = [
+    const OF_CAMERAS: [(Self, u64); 25] = [
         (Self::Kill, 1),
         (Self::Kill, 1),
         (Self::Terminate, 1),
+        (Self::Reload, 1),
+        (Self::ReloadWrong, 1),
+        (Self::Memory, 5),
         (Self::Pause, 15),
         (Self::Stall, 12),
         (Self::Bundles, 15),
         (Self::Resize, 15),
+        (Self::Profile, 15),
+        (Self::HalfRate, 15),
         (Self::Damage, 15),
+        (Self::Revoke, 12),
         (Self::SourceCut, 12),
         (Self::SourceDelay, 15),
         (Self::SourceLoseUp, 12),
@@ -76,6 +96,7 @@ impl Kind {
         (Self::BrokerCut, 20),
         (Self::BrokerDelay, 20),
         (Self::DiskFull, 20),
+        (Self::DiskSlow, 20),
         (Self::ClockAhead, 30),
         (Self::ClockBehind, 30),
         (Self::Hide, 30),
@@ -85,13 +106,48 @@ impl Kind {
     const OF_DASHBOARDS: [(Self, u64); 5] =
         [(Self::Kill, 1), (Self::Terminate, 1), (Self::Pause, 10), (Self::BrokerCut, 15), (Self::BrokerLoseDown, 20)];
 
+    /// True if the camera itself does something else.
+    pub fn is_of_camera(self) -> bool {
+        matches!(self, Self::Stall | Self::Bundles | Self::Resize | Self::Profile | Self::HalfRate | Self::Damage | Self::Revoke)
+    }
+
+    /// True if messages may not arrive at the broker.
+    pub fn is_of_broker(self) -> bool {
+        matches!(self, Self::BrokerCut | Self::BrokerDelay | Self::BrokerLoseUp | Self::BrokerLoseDown)
+    }
+
     /// True if no frame of the camera may arrive, or not in time.
     pub fn stops_frames(self) -> bool {
-        use Kind::{Bundles, Damage, Kill, Pause, Resize, SourceCut, SourceDelay, SourceLoseDown, SourceLoseUp, Stall, Terminate};
-        matches!(
-            self,
-            Kill | Terminate | Pause | Stall | Bundles | Resize | Damage | SourceCut | SourceDelay | SourceLoseUp | SourceLoseDown
-        )
+        self.is_of_process()
+            || self.is_of_camera()
+            || matches!(self, Self::SourceCut | Self::SourceDelay | Self::SourceLoseUp | Self::SourceLoseDown)
+    }
+
+    /// True if it happens to all cameras of a process.
+    pub fn is_of_process(self) -> bool {
+        self.ends_process() || self == Self::Pause
+    }
+
+    pub fn ends_process(self) -> bool {
+        matches!(self, Self::Kill | Self::Terminate | Self::Reload | Self::Memory)
+    }
+}
+
+/// How many cameras there are, of which the last ones are in one process.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub alone: usize,
+    pub together: usize,
+}
+
+impl Counts {
+    pub fn all(self) -> usize {
+        self.alone + self.together
+    }
+
+    /// The index of the program of a camera.
+    pub fn program_of(self, camera: usize) -> usize {
+        camera.min(self.alone)
     }
 }
 
@@ -127,8 +183,8 @@ impl Random {
 }
 
 /// The faults of a run of this length, in order; of the kinds whose names `only` has, or of all if it is empty.
-pub fn faults(seed: u64, length: Duration, cameras: usize, only: &str) -> Vec<Fault> {
-    let (mut random, mut faults) = (Random(seed), Vec::<Fault>::new());
+pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fault> {
+    let (mut random, mut faults, cameras) = (Random(seed), Vec::<Fault>::new(), counts.all());
     let last = length.saturating_sub(CALM_END);
     // Each camera has a fault about every half a minute, so that there are calm times too.
     let pause_ms = 45_000 / (cameras as u64 + 2);
@@ -142,7 +198,8 @@ pub fn faults(seed: u64, length: Duration, cameras: usize, only: &str) -> Vec<Fa
             _ => (random.choice(&[Target::Mqtt, Target::Nats]), &Kind::OF_BROKERS[..]),
         };
         let (kind, longest) = random.choice(kinds);
-        if !only.is_empty() && !only.split(',').any(|name| name == format!("{kind:?}")) {
+        let is_wanted = only.is_empty() || only.split(',').any(|name| name == format!("{kind:?}"));
+        if !is_wanted || is_spared(target, kind, counts, at * 2 > length) {
             at += Duration::from_millis(1);
             continue;
         }
@@ -158,19 +215,34 @@ pub fn faults(seed: u64, length: Duration, cameras: usize, only: &str) -> Vec<Fa
     faults
 }
 
+/// What happens to a process happens by its first camera. In the second half, every second camera, those in one process and the dashboard
+/// are not ended, so that they live long enough to show whether they grow.
+fn is_spared(target: Target, kind: Kind, counts: Counts, is_late: bool) -> bool {
+    match target {
+        Target::Camera(index) if kind.is_of_process() && index > counts.alone => true,
+        Target::Camera(index) => is_late && kind.ends_process() && (index % 2 == 1 || index >= counts.alone),
+        _ => is_late && target == Target::Dashboard && kind.ends_process(),
+    }
+}
+
 #[test]
 fn a_seed_says_what_happens_and_leaves_time_to_recover() {
     let length = Duration::from_secs(1200);
-    let (faults, again, other) = (faults(1, length, 8, ""), faults(1, length, 8, ""), faults(2, length, 8, ""));
+    let counts = Counts { alone: 8, together: 2 };
+    let (faults, again, other) = (faults(1, length, counts, ""), faults(1, length, counts, ""), faults(2, length, counts, ""));
     assert_eq!(faults, again);
     assert_ne!(faults, other);
     assert!(faults.len() > 200 && faults.is_sorted_by_key(|fault| fault.at), "{}", faults.len());
     assert!(faults.iter().all(|fault| fault.at >= CALM_START && fault.end() <= length - CALM_END));
     let overlapping = faults.windows(2).filter(|pair| pair[0].end() > pair[1].at).count();
     assert!(overlapping * 3 > faults.len(), "{overlapping} of {}", faults.len());
-    assert!(self::faults(1, length, 8, "Kill").iter().all(|fault| fault.kind == Kind::Kill));
+    assert!(self::faults(1, length, counts, "Kill").iter().all(|fault| fault.kind == Kind::Kill));
     let kinds = Kind::OF_CAMERAS.iter().chain(&Kind::OF_NETWORKS).chain(&Kind::OF_BROKERS).chain(&Kind::OF_DASHBOARDS);
     for (kind, _) in kinds {
         assert!(faults.iter().any(|fault| fault.kind == *kind), "{kind:?} never happens in 20 minutes");
     }
+    let ended = |index| faults.iter().filter(move |fault| fault.target == Target::Camera(index) && fault.kind.ends_process());
+    let is_late = |fault: &Fault| fault.at * 2 > length;
+    assert!([0, 2, 4, 6].into_iter().flat_map(ended).any(is_late) && ![1, 3, 5, 7].into_iter().flat_map(ended).any(is_late));
+    assert!(ended(8).count() > 0 && ended(9).count() == 0, "a process is ended by its first camera");
 }

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The machine: cameras, their programs, brokers and a dashboard, and what the schedule does to them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use test_support::broker::free_port;
 
 use crate::account::{Account, Story};
 use crate::brokers::{Mqtt, Nats};
-use crate::cameras::Cameras;
+use crate::cameras::{Cameras, address};
+use crate::clients::Clients;
 use crate::programs::Program;
 use crate::proxy::Link;
 use crate::scan;
-use crate::schedule::{Fault, Kind, Target};
-use crate::watched::{Watched, disturb, program};
+use crate::schedule::{Counts, Fault, Kind, Target};
+use crate::watched::{Watched, disturb, program, watch};
 
-const NAMES: [&str; 8] = ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn"];
+pub const NAMES: [&str; 16] =
+    ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn", "attic", "porch", "stairs", "lawn", "lobby", "shed", "ramp", "court"];
+/// The name of the program of several cameras.
+const TOGETHER: &str = "house";
 /// Before the end, cameras send nothing for this long, so that everything is counted.
 const SILENCE: Duration = Duration::from_secs(4);
 /// Time between two looks at what cameras publish of their switches.
@@ -29,7 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 struct Site {
     cameras: Cameras,
     watched: Vec<Watched>,
+    programs: Vec<Program>,
     dashboard: Program,
+    clients: Clients,
     /// The network of the dashboard to its broker.
     dashboard_link: Link,
     mqtt: Mqtt,
@@ -37,32 +44,57 @@ struct Site {
 }
 
 /// Runs for `length`, and tells what happened.
-pub fn run(folder: &Path, length: Duration, count: usize, faults: Vec<Fault>) -> Story {
+pub fn run(folder: &Path, length: Duration, counts: Counts, faults: Vec<Fault>) -> Story {
     let (start, begun) = (Instant::now(), SystemTime::now());
-    let mut site = Site::start(folder, count, start);
+    let mut site = Site::start(folder, counts, (start, length));
     let left_out = site.left_out();
     left_out.iter().for_each(|text| println!("chaos: {text}"));
     let scan = site.play((start, length), folder, &faults);
-    site.end();
+    let timelines = site.end(begun);
     let scan = scan.map(|scan| scan.join().expect("no panic"));
-    let Site { cameras, watched, dashboard, mqtt, nats, .. } = site;
+    let Site { cameras, watched, programs, dashboard, clients, mqtt, nats, .. } = site;
     for (disk, camera) in watched.iter().filter_map(|camera| Some((camera.disk.as_ref()?, camera))) {
         disk.keep(camera.recordings.parent().expect("a folder"));
     }
     let messages = [mqtt.messages(), nats.messages()].concat();
     let (length, shown) = (length.as_secs_f64(), cameras.shown());
-    Story { length, start: begun, shown, faults, cameras: watched, dashboard, messages, scan, left_out }
+    let [page, followed] = [&clients.cameras, &clients.faces].map(|got| std::mem::take(&mut *got.lock().expect("no panic")));
+    Story {
+        length,
+        start: begun,
+        shown,
+        faults,
+        cameras: watched,
+        programs,
+        dashboard,
+        messages,
+        page,
+        followed,
+        timelines,
+        scan,
+        left_out,
+    }
 }
 
 impl Site {
-    fn start(folder: &Path, count: usize, start: Instant) -> Self {
-        let (cameras, mqtt, nats) = (Cameras::serve(count, start), Mqtt::start(), Nats::start());
+    fn start(folder: &Path, counts: Counts, (start, length): (Instant, Duration)) -> Self {
+        // The last one is the dashboard's own. Sessions of two clients would disturb each other: the server stops what it shares.
+        let (cameras, mqtt, nats) = (Cameras::serve(counts.all() + 1, start), Mqtt::start(), Nats::start());
         let broker = |index| if is_mqtt(index) { ("mqtt", mqtt.port()) } else { ("nats", nats.port()) };
-        let names = NAMES.into_iter().enumerate().take(count);
-        let watched = names.map(|(index, name)| Watched::start(folder, (index, name), cameras.port, broker(index), start)).collect();
+        let names = NAMES.into_iter().enumerate().take(counts.all());
+        let watched = names.map(|(index, name)| {
+            Watched::new(folder, (index, name), counts.program_of(index), (length, cameras.port), broker(index), start)
+        });
+        let (watched, tables): (Vec<_>, Vec<_>) = watched.unzip();
+        let (alone, together) = tables.split_at(counts.alone);
+        let of_one = |(camera, table): (&Watched, &String)| watch(&camera.name, folder, std::slice::from_ref(table), Some(camera), start);
+        let mut programs: Vec<_> = watched.iter().zip(alone).map(of_one).collect();
+        programs.extend((!together.is_empty()).then(|| watch(TOGETHER, folder, together, None, start)));
         let dashboard_link = Link::to(mqtt.port());
-        let dashboard = dashboard(folder, dashboard_link.port, start);
-        Self { cameras, watched, dashboard, dashboard_link, mqtt, nats }
+        let port = free_port();
+        let dashboard = dashboard(folder, dashboard_link.port, &address(counts.all(), cameras.port), port, start);
+        let clients = Clients::start(port, start);
+        Self { cameras, watched, programs, dashboard, clients, dashboard_link, mqtt, nats }
     }
 
     /// What cannot be done on this machine.
@@ -70,7 +102,8 @@ impl Site {
         let has = |is_there: fn(&Watched) -> bool| self.watched.len() < 3 || self.watched.iter().any(is_there);
         let disk = (!has(|camera| camera.disk.is_some())).then_some("no full disk: mounting one needs root");
         let clock = (!has(|camera| camera.clock.is_some())).then_some("no steps of the clock: faketime is not installed");
-        disk.into_iter().chain(clock).map(str::to_owned).collect()
+        let slow = (!has(|camera| camera.slow.is_some())).then_some("no slow disks: cc is not installed");
+        disk.into_iter().chain(clock).chain(slow).map(str::to_owned).collect()
     }
 
     /// Does what the schedule says. At half of the time, recordings are scanned.
@@ -87,7 +120,7 @@ impl Site {
             }
             if !is_silent && start.elapsed() + SILENCE >= length {
                 is_silent = true;
-                (0..self.watched.len()).for_each(|index| self.cameras.misbehave(index, Kind::Stall, true));
+                (0..=self.watched.len()).for_each(|index| self.cameras.misbehave(index, Kind::Stall, true));
             }
             if start.elapsed() * 2 > length && scan.is_none() {
                 scan = Some(scan::begin(folder, &self.watched[0].recordings, faults.len() as u64));
@@ -97,7 +130,7 @@ impl Site {
                 look_at = start.elapsed() + LOOK;
                 self.watched.iter_mut().for_each(|camera| camera.note_hiding(look_at.as_secs_f64(), &self.mqtt));
             }
-            self.watched.iter_mut().map(|camera| &mut camera.program).chain([&mut self.dashboard]).for_each(|program| {
+            self.programs.iter_mut().chain([&mut self.dashboard]).for_each(|program| {
                 program.keep(true);
             });
             std::thread::sleep(Duration::from_millis(20));
@@ -108,7 +141,7 @@ impl Site {
     /// Programs that start from now on are another version, if there is one.
     fn upgrade(&mut self) {
         let Some(later) = std::env::var("EMOTION_CAMERA_LATER").ok().filter(|path| !path.is_empty()) else { return };
-        self.watched.iter_mut().for_each(|camera| camera.program.command[0].clone_from(&later));
+        self.programs.iter_mut().for_each(|program| program.command[0].clone_from(&later));
     }
 
     fn apply(&mut self, fault: &Fault, is_on: bool, now: f64) {
@@ -125,7 +158,8 @@ impl Site {
             (Target::Camera(index), Kind::Hide) if is_mqtt(index) => self.watched[index].hide(is_on, now, &self.mqtt),
             (Target::Camera(index), kind) => {
                 self.cameras.misbehave(index, kind, is_on);
-                self.watched[index].disturb(kind, is_on);
+                let program = &mut self.programs[self.watched[index].program];
+                self.watched[index].disturb(kind, is_on, program);
             }
         }
     }
@@ -137,11 +171,22 @@ impl Site {
         cameras.chain(of_mqtt.then(|| self.dashboard_link.clone())).collect()
     }
 
-    /// Ends the cameras, and then the dashboard.
-    fn end(&mut self) {
-        let mut cameras: Vec<_> = self.watched.iter_mut().map(|camera| &mut camera.program).collect();
-        end(&mut cameras);
+    /// Ends the cameras, and then the dashboard, after the timelines that it shows.
+    fn end(&mut self, begun: SystemTime) -> BTreeMap<String, Vec<(u64, f64)>> {
+        end(&mut self.programs.iter_mut().collect::<Vec<_>>());
+        let timelines = self.timelines(begun);
         end(&mut [&mut self.dashboard]);
+        timelines
+    }
+
+    fn timelines(&self, begun: SystemTime) -> BTreeMap<String, Vec<(u64, f64)>> {
+        let page = self.clients.cameras.lock().expect("no panic");
+        // A dashboard that was started again has given other ids.
+        let ids: BTreeMap<_, _> = page.iter().filter_map(|(_, camera)| Some((camera["name"].as_str()?, camera["id"].as_u64()?))).collect();
+        let [from, to] = [begun, SystemTime::now()].map(|time| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
+        // A timeline has at most so many points.
+        let from = from.max(to - 11_000);
+        ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), self.clients.timeline(id, from, to)?))).collect()
     }
 }
 
@@ -158,17 +203,19 @@ fn end(programs: &mut [&mut Program]) {
     }
 }
 
-fn is_mqtt(index: usize) -> bool {
+/// True if a camera publishes to the broker of MQTT, which the dashboard follows.
+pub fn is_mqtt(index: usize) -> bool {
     index.is_multiple_of(2)
 }
 
-fn dashboard(folder: &Path, broker: u16, start: Instant) -> Program {
+/// A dashboard at a port, for the cameras of a broker, with a camera as a source of its own.
+fn dashboard(folder: &Path, broker: u16, source: &str, port: u16, start: Instant) -> Program {
     let home = folder.join("dashboard");
     fs::create_dir_all(&home).expect("a folder");
-    let (configuration, port) = (home.join("wall.toml"), free_port());
+    let configuration = home.join("wall.toml");
     let text = format!(
-        "sources = [\"mqtt://127.0.0.1:{broker}/emotion/+\"]\n[[alerts]]\nname = \"face\"\nwhen = \"faces > 0.5\"\n\
-         [[alerts]]\nwhen = \"offline\"\nfor = 5\n"
+        "sources = [\"mqtt://127.0.0.1:{broker}/emotion/+\", \"{source}\"]\n[[alerts]]\nname = \"face\"\nwhen = \"faces > 0.5\"\n\
+         [[alerts]]\nname = \"empty\"\nwhen = \"faces < 0.5\"\n[[alerts]]\nwhen = \"offline\"\nfor = 5\n"
     );
     fs::write(&configuration, text).expect("a file");
     let data = home.join("data");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A camera's program with its configuration, networks, disk and clock, and what happens to them.
+//! A camera as its program sees it: configuration, networks, disk and clock, and what happens to them.
 
 use std::fs;
 use std::io::Write;
@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use test_support::broker::free_port;
+use test_support::repository;
 
 use crate::brokers::Mqtt;
+use crate::cameras::address;
 use crate::programs::Program;
 use crate::proxy::Link;
 use crate::schedule::Kind;
@@ -18,12 +20,13 @@ use crate::viewer::Viewer;
 
 /// Seconds of a recording.
 const RECORDING_S: u32 = 20;
-/// The size of a disk that becomes full.
-const DISK_MIB: u32 = 64;
+/// The size of a disk that becomes full, with room for the recordings of a minute, and for what a program needs beside them.
+const DISK_MIB: u64 = 64;
+const MINUTE_MIB: u64 = 2;
 /// Bytes wait for so long on a slow network.
 const SLOW: Duration = Duration::from_millis(300);
 
-/// A camera's program.
+/// A camera that a program watches.
 pub struct Watched {
     pub name: String,
     /// Where its recordings are at the end.
@@ -34,7 +37,8 @@ pub struct Watched {
     pub hides: Vec<(f64, f64)>,
     /// How many states it had published when it was told to hide faces; `None` if it has said that it does, or is not told to.
     asked: Option<usize>,
-    pub program: Program,
+    /// The index of its program.
+    pub program: usize,
     /// The networks to its camera and to its broker.
     source: Link,
     pub broker: Link,
@@ -43,57 +47,67 @@ pub struct Watched {
     pub viewer: Option<Viewer>,
     /// A file that says how far the program's clock is ahead.
     pub clock: Option<PathBuf>,
+    /// A file that makes its disk slow.
+    pub slow: Option<PathBuf>,
 }
 
 impl Watched {
-    /// Starts the program of the camera at `/index`. `broker` is the protocol and the port of its broker. Some have a spool, some a disk
-    /// of their own, some a clock of their own, and some hide faces.
-    pub fn start(folder: &Path, (index, name): (usize, &str), camera: u16, broker: (&str, u16), start: Instant) -> Self {
-        let home = folder.join(name);
+    /// The camera at `/index`, and the table of its configuration. `broker` is the protocol and the port of its broker. Some have a spool, some
+    /// a disk of their own, some a clock of their own or a slow disk if they are alone, and some hide faces.
+    pub fn new(
+        folder: &Path,
+        (index, name): (usize, &str),
+        program: usize,
+        (length, camera): (Duration, u16),
+        broker: (&str, u16),
+        start: Instant,
+    ) -> (Self, String) {
+        let (home, is_alone) = (folder.join(name), program == index);
         fs::create_dir_all(&home).expect("a folder");
-        let (protocol, links) = (broker.0, [camera, broker.1].map(Link::to));
-        let disk = if index % 3 == 1 { Disk::mount(&home.join("disk")) } else { None };
+        let (protocol, [source, broker]) = (broker.0, [camera, broker.1].map(Link::to));
+        let disk = if index % 3 == 1 { Disk::mount(&home.join("disk"), length) } else { None };
         let (spool, is_blurred) = ((index % 3 != 2).then(|| home.join("spool")), index % 4 == 3);
         let recorded = disk.as_ref().map_or(&home, |disk| &disk.0).join("days");
-        let (metrics, [source, broker]) = (free_port(), links);
-        let switches = (protocol == "mqtt").then(|| format!("switches-file = \"{}\"\n", home.join("switches").display()));
+        let switches = (protocol == "mqtt").then(|| format!("publish.switches-file = \"{}\"\n", home.join("switches").display()));
         let served = index.is_multiple_of(4).then(free_port);
-        let rtsp = served.map(|port| format!("[rtsp]\nlisten = \"127.0.0.1:{port}\"\n"));
-        let spooled = spool.iter().map(|spool| format!("spool-location = \"{}\"\n", spool.display())).collect::<String>();
-        let text = format!(
-            "source = \"rtsp://127.0.0.1:{}/{index}\"\nname = \"{name}\"\n{}[files]\nfolder = \"{}\"\nseconds = {RECORDING_S}\n\
-             [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n[publish]\nlocation = \"{protocol}://127.0.0.1:{}/emotion/{name}\"\n\
-             schemas = [\"events\", \"summary\"]\n{spooled}{}{}",
-            source.port,
+        let rtsp = served.map(|port| format!("rtsp.listen = \"127.0.0.1:{port}\"\n"));
+        let spooled = spool.iter().map(|spool| format!("publish.spool-location = \"{}\"\n", spool.display())).collect::<String>();
+        let table = format!(
+            "source = \"{}\"\nname = \"{name}\"\n{}files.folder = \"{}\"\nfiles.seconds = {RECORDING_S}\n\
+             publish.location = \"{protocol}://127.0.0.1:{}/emotion/{name}\"\npublish.schemas = [\"events\", \"summary\"]\n{spooled}{}{}",
+            address(index, source.port),
             if is_blurred { "blur = \"pixelate\"\n" } else { "" },
             recorded.display(),
             broker.port,
             switches.unwrap_or_default(),
             rtsp.unwrap_or_default(),
         );
-        let (configuration, clock) = (home.join("camera.toml"), home.join("clock"));
-        fs::write(&configuration, text).expect("a file");
-        let variables = if index % 4 == 2 { variables_of(&clock) } else { None };
-        let command = [program("emotion-camera"), "--config".into(), configuration.display().to_string()];
-        let mut program = Program::new(name, command.into(), metrics, home.join("log"), start);
-        program.variables.extend(variables.iter().flatten().cloned());
-        let clock = variables.map(|_| clock);
         let viewer = served.map(|port| Viewer::start(format!("rtsp://127.0.0.1:{port}/faces"), start));
         let (hides, asked, name, recordings) = (Vec::new(), None, name.to_owned(), home.join("days"));
-        Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, viewer, clock }
+        let clock = (index % 4 == 2 && is_alone && faketime().is_some()).then(|| home.join("clock"));
+        let slow = (index % 2 == 1 && is_alone && slow_disk(folder).is_some()).then(|| home.join("slow"));
+        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, viewer, clock, slow }, table)
     }
 
-    /// Begins or ends a fault of the program, its networks, its disk or its clock.
-    pub fn disturb(&mut self, kind: Kind, is_on: bool) {
+    /// Begins or ends a fault of its program, its networks, its disk or its clock.
+    pub fn disturb(&mut self, kind: Kind, is_on: bool, program: &mut Program) {
         match kind {
             Kind::SourceCut => self.source.close(is_on),
+            // The camera asks for it with the next session.
+            Kind::Revoke if is_on => self.source.cut(),
             Kind::SourceDelay => self.source.delay(if is_on { SLOW } else { Duration::ZERO }),
             Kind::SourceLoseUp => self.source.lose(0, is_on),
             Kind::SourceLoseDown => self.source.lose(1, is_on),
             Kind::DiskFull => self.disk.iter().for_each(|disk| disk.fill(is_on)),
+            Kind::DiskSlow => self.slow.iter().for_each(|path| drop(if is_on { fs::write(path, "") } else { fs::remove_file(path) })),
             Kind::ClockAhead => self.set_clock(if is_on { "+3600" } else { "+0" }),
             Kind::ClockBehind => self.set_clock(if is_on { "-3600" } else { "+0" }),
-            _ => disturb(kind, is_on, &mut self.program, &self.broker),
+            Kind::Memory => {
+                disturb(kind, is_on, program, &self.broker);
+                // It wants some when it connects again.
+                self.source.cut();
+            }
+            _ => disturb(kind, is_on, program, &self.broker),
         }
     }
 
@@ -119,12 +133,45 @@ impl Watched {
     }
 }
 
+/// The program of one camera or of several.
+pub fn watch(name: &str, folder: &Path, tables: &[String], camera: Option<&Watched>, start: Instant) -> Program {
+    let (home, metrics) = (folder.join(name), free_port());
+    fs::create_dir_all(&home).expect("a folder");
+    let heading = if tables.len() > 1 { "[[camera]]\n" } else { "" };
+    let tables: String = tables.iter().map(|table| format!("{heading}{table}")).collect();
+    let configuration = home.join("camera.toml");
+    fs::write(&configuration, format!("metrics.listen = \"127.0.0.1:{metrics}\"\n{tables}")).expect("a file");
+    let command = [program("emotion-camera"), "--config".into(), configuration.display().to_string()];
+    let mut program = Program::new(name, command.into(), metrics, home.join("log"), start);
+    program.variables.extend(camera.and_then(|camera| clock_of(camera.clock.as_ref()?)).into_iter().flatten());
+    program.variables.extend(camera.and_then(|camera| disk_of(camera.slow.as_ref()?)).into_iter().flatten());
+    program
+}
+
+/// Reloads the configuration of a program, with another length of recordings, or with a mistake.
+fn reload(program: &mut Program, is_wrong: bool) {
+    let path = PathBuf::from(program.command.last().expect("a configuration"));
+    let text = fs::read_to_string(&path).expect("a file");
+    let [now, later] = [RECORDING_S, RECORDING_S + 5].map(|seconds| format!("files.seconds = {seconds}\n"));
+    if is_wrong {
+        let wrong = path.with_extension("wrong");
+        fs::write(&wrong, text.replacen("files.folder", "files.folders", 1)).expect("a file");
+        program.reload(&wrong, true);
+    } else {
+        let (from, to) = if text.contains(&now) { (&now, &later) } else { (&later, &now) };
+        fs::write(&path, text.replace(from, to)).expect("a file");
+        program.reload(&path, false);
+    }
+}
+
 /// What happens to a program or to its network to a broker.
 pub fn disturb(kind: Kind, is_on: bool, program: &mut Program, broker: &Link) {
     match (kind, is_on) {
         (Kind::Kill, true) => program.end(Signal::KILL),
         (Kind::Terminate, true) => program.end(Signal::TERM),
+        (Kind::Reload | Kind::ReloadWrong, true) => reload(program, kind == Kind::ReloadWrong),
         (Kind::Pause, _) => program.pause(is_on),
+        (Kind::Memory, _) => program.limit_memory(is_on),
         (Kind::BrokerCut, _) => broker.close(is_on),
         (Kind::BrokerDelay, _) => broker.delay(if is_on { SLOW } else { Duration::ZERO }),
         (Kind::BrokerLoseUp, _) => broker.lose(0, is_on),
@@ -139,14 +186,30 @@ pub fn program(name: &str) -> String {
     std::env::var_os("PROGRAMS").map_or_else(built, PathBuf::from).join(name).display().to_string()
 }
 
-/// The variables by which a program has the clock of a file. `None` without libfaketime.
-fn variables_of(path: &Path) -> Option<[(&'static str, String); 4]> {
-    let library = fs::read_dir("/usr/lib").ok()?.map_while(Result::ok);
-    let library = library.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())?;
+/// The variables by which a program has the clock of a file. `None` without the library.
+fn clock_of(path: &Path) -> Option<[(&'static str, String); 4]> {
     fs::write(path, "+0").expect("a file");
-    let [library, path] = [library.as_path(), path].map(|path| path.display().to_string());
+    let [library, path] = [faketime()?.as_path(), path].map(|path| path.display().to_string());
     let duration = ("FAKETIME_CACHE_DURATION", "1".to_owned());
     Some([("LD_PRELOAD", library), ("FAKETIME_TIMESTAMP_FILE", path), ("DONT_FAKE_MONOTONIC", "1".to_owned()), duration])
+}
+
+/// The variables by which a program has a disk that is slow while a file exists. `None` without the library.
+fn disk_of(path: &Path) -> Option<[(&'static str, String); 2]> {
+    Some([("LD_PRELOAD", slow_disk(path.ancestors().nth(2)?)?.display().to_string()), ("SLOW_DISK", path.display().to_string())])
+}
+
+/// The library that makes disks slow, in the folder of the run. `None` without a compiler.
+fn slow_disk(folder: &Path) -> Option<PathBuf> {
+    let (library, source) = (folder.join("slow.so"), repository().join("tests/chaos/slow.c"));
+    let compile = || Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
+    (library.exists() || compile().is_ok_and(|status| status.success())).then_some(library)
+}
+
+/// The library that gives a program another clock.
+fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.map_while(Result::ok);
+    folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
 }
 
 /// A disk of its own, which can be full.
@@ -154,9 +217,10 @@ pub struct Disk(PathBuf);
 
 impl Disk {
     /// A file system in memory. `None` without the right to mount one.
-    fn mount(folder: &Path) -> Option<Self> {
+    fn mount(folder: &Path, length: Duration) -> Option<Self> {
         fs::create_dir_all(folder).expect("a folder");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={DISK_MIB}m"), "chaos"]).arg(folder).status();
+        let size = format!("size={}m", DISK_MIB + MINUTE_MIB * (length.as_secs() / 60));
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "chaos"]).arg(folder).status();
         status.is_ok_and(|status| status.success()).then(|| Self(folder.to_owned()))
     }
 

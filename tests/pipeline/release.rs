@@ -3,6 +3,7 @@
 
 use std::process::{Command, Output};
 
+use serde_json::json;
 use test_support::gstreamer::Stage;
 use test_support::recipes::{read, run, succeed};
 use test_support::{left_out, repository};
@@ -74,6 +75,30 @@ fn a_version_is_set_everywhere_and_released_from_its_tag_alone() {
     assert_eq!(read(&folder.join("RELEASE-NOTES.md")).trim(), section.split("\n## [").next().expect("text").trim());
     let listed = succeed(copy.run("tar -tzf target/release-99.1.0/gst-plugin-emotion-99.1.0-source.tar.gz"));
     assert!(listed.lines().any(|file| file == "gst-plugin-emotion-99.1.0/Cargo.toml") && !listed.contains("target/"), "{listed}");
+}
+
+#[test]
+fn only_a_commit_that_has_survived_two_hours_of_faults_is_released() {
+    let Some(copy) = Copy::new("chaos") else { return };
+    let version = succeed(copy.run("sed -n '/^.package.$/,/^version/ s/^version = \"\\(.*\\)\"/\\1/p' Cargo.toml")).trim().to_owned();
+    succeed(copy.run(&format!("git tag v{version}")));
+    let commit = succeed(copy.run("git rev-parse HEAD")).trim().to_owned();
+    let missing = format!("result.json of two hours of faults at {commit} without findings, found none; `make chaos MINUTES=120 SEED=1`");
+    let refused = copy.refused("packaging/release");
+    assert!(refused.contains(&missing), "{refused}");
+    let folder = copy.0.path().join("target/chaos/1");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let result = json!({ "commit": commit, "seconds": 7200.0, "only": "", "findings": 0, "faults": [{ "kind": "Kill" }] });
+    for (field, value) in
+        [("commit", json!("another")), ("seconds", json!(7140.0)), ("only", json!("Kill")), ("findings", json!(1)), ("faults", json!([]))]
+    {
+        let mut other = result.clone();
+        other[field] = value;
+        std::fs::write(folder.join("result.json"), other.to_string()).expect("a file");
+        assert!(copy.refused("packaging/release chaos").contains(&missing), "{other}");
+    }
+    std::fs::write(folder.join("result.json"), result.to_string()).expect("a file");
+    succeed(copy.run("packaging/release chaos notes"));
 }
 
 #[test]

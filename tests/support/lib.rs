@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 
 use average_faces::{Key, Scene};
 use emotion_core::model::search_path::SearchPath;
+/// WebSockets.
+pub use tungstenite;
 
 /// True if the plugin finds ONNX Runtime and the detector `name`. Under `make test` it has to; `cargo test` alone reports the
 /// number of skipped tests.
