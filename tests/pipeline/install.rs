@@ -35,7 +35,7 @@ fn programs() -> Vec<String> {
     let top = manifest("");
     let members = top["workspace"]["members"].as_array().unwrap();
     let folders = members.iter().map(|member| member.as_str().unwrap());
-    let programs = folders.filter(|folder| repository().join(folder).join("src/main.rs").is_file());
+    let programs = folders.filter(|folder| repository().join(folder).join("src/bin").is_dir());
     programs.map(|folder| manifest(folder)["package"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
