@@ -26,6 +26,7 @@
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
 //! | [`metrics`] | text for Prometheus |
+//! | `units` | pictures of H.264 and H.265 that no other one needs |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
 pub mod arrivals;
@@ -52,3 +53,4 @@ mod source;
 pub mod stamp;
 mod stream;
 pub mod time_of_day;
+mod units;
