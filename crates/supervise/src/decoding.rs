@@ -153,7 +153,7 @@ pub fn leave_out_unreferenced(bin: &impl IsA<gst::Element>, note: impl Fn() + Cl
 }
 
 /// Calls `take` with each decoder of video that `bin` adds from now on.
-fn on_decoders(bin: &impl IsA<gst::Element>, take: impl Fn(&gst::Element) + Send + Sync + 'static) {
+pub(crate) fn on_decoders(bin: &impl IsA<gst::Element>, take: impl Fn(&gst::Element) + Send + Sync + 'static) {
     let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
     bin.connect_deep_element_added(move |_, parent, element| {
         // A decoder within another one would get the pictures a second time.

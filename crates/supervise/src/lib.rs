@@ -17,6 +17,7 @@
 //! | [`time_of_day`] | the time of day of frames, by the camera's clock or this machine's |
 //! | [`arrivals`] | the times of frames of a camera whose clock runs at another rate |
 //! | [`decoding`] | a decoder for video |
+//! | `hardware` | hardware decoders, and the way back to software |
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
 //! | [`push`] | video to servers of others, and to folders for web servers |
@@ -35,6 +36,7 @@ pub mod chain;
 pub mod configuration;
 pub mod decoding;
 pub mod encoding;
+mod hardware;
 pub mod input;
 pub mod kept;
 pub mod log;

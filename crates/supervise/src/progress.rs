@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::hardware::Hardware;
+
 /// The progress of one source over all of its runs.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -19,6 +21,7 @@ pub struct Progress {
     skipped: AtomicU64,
     damaged: AtomicU64,
     undecoded: AtomicU64,
+    pub(crate) hardware: Hardware,
     /// Number of the last frame that was analysed; 0 before the first.
     last_number: AtomicU64,
     faces: AtomicU64,
@@ -61,6 +64,7 @@ impl Progress {
     pub fn begin_run(&self) {
         self.last_ms.store(0, Relaxed);
         self.data_ms.store(0, Relaxed);
+        self.hardware.begin_run();
     }
 
     /// Notes that a run ended and that another one follows.
