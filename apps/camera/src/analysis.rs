@@ -212,7 +212,10 @@ impl Analysis {
         let length = gst::ClockTime::try_from(length).unwrap_or(gst::ClockTime::ZERO);
         let now = self.entry.caps().and_then(|_| self.entry.current_running_time());
         if let Some(now) = now.filter(|_| !length.is_zero()) {
-            *self.last.lock() = Some(now);
+            // Frames may have been placed a little later than now.
+            let mut last = self.last.lock();
+            *last = last.max(Some(now));
+            drop(last);
             self.entry.send_event(gst::event::Gap::builder(now.saturating_sub(length)).duration(length).build());
         }
     }
@@ -349,6 +352,27 @@ mod tests {
         let without = build("--rtsp-listen 127.0.0.1:1").unwrap();
         assert!(without.pipeline.by_name("facelandmarks").is_none());
         assert!(!without.pipeline.by_name("overlay").unwrap().property::<bool>("draw-pose"));
+    }
+
+    #[test]
+    fn a_session_begins_after_the_frames_of_the_one_before() {
+        let analysis = build("--rtsp-listen 127.0.0.1:1").unwrap();
+        let (entry, clock) = (&analysis.entry, gst::SystemClock::obtain());
+        entry.set_clock(Some(&clock)).unwrap();
+        entry.set_base_time(clock.time());
+        entry.set_caps(Some(&gst::Caps::new_empty_simple("video/x-raw")));
+        entry.set_state(gst::State::Playing).unwrap();
+        let place = |milliseconds: u64| {
+            let mut buffer = gst::Buffer::new();
+            buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(milliseconds));
+            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+            analysis.place(&gst::Sample::builder().buffer(&buffer).segment(&segment).build(), entry.base_time()).unwrap()
+        };
+        // The first frames of a session that were late are placed where they arrived, and those after them too, for a while.
+        let before = place(60_000);
+        analysis.gap(Duration::from_millis(500));
+        assert!(place(300) > before, "while it was away, time passed, but not so much");
+        entry.set_state(gst::State::Null).unwrap();
     }
 
     #[test]

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 pub use tables::{Files, HomeAssistant, Metrics, Publish, Rtsp};
 
-use crate::value::{FilesVideo, Size, Switch, Transport, Turn};
+use crate::value::{FilesVideo, Size, SkipFrame, Switch, Transport, Turn};
 
 /// Finds faces in the video of SOURCE, scores their apparent expression, and serves, publishes and records them
 #[derive(Clone, Debug, Deserialize, Parser, PartialEq)]
@@ -80,6 +80,11 @@ pub struct Settings {
     /// Analyse at most this many frames a second; without it, all
     #[arg(long, value_name = "NUMBER")]
     pub fps: Option<NonZeroU8>,
+
+    /// Frames that are neither decoded nor analysed, but recorded if the picture is the camera's own. It makes no difference to cameras
+    /// whose frames all need the one before
+    #[arg(long, value_enum, default_value = "none")]
+    pub skip_frame: SkipFrame,
 
     /// Time that a frame may wait for those before it. Later ones are skipped. Cameras that send several frames at once need it; 0 is for
     /// the newest frame only

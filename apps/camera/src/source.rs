@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::{Backoff, PAUSES};
-use emotion_supervise::decoding::encoded_time;
+use emotion_supervise::decoding::{encoded_time, leave_out_unreferenced};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
@@ -20,7 +20,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
 use crate::pace::Pace;
-use crate::value::{Transport, Turn};
+use crate::value::{SkipFrame, Transport, Turn};
 
 /// Time without a picture, while data arrives, after which the program says so.
 const KEYFRAME: Duration = Duration::from_secs(2);
@@ -133,6 +133,10 @@ fn once(
     let pusher = analysis.pusher.clone().map(|pusher| pusher as Arc<dyn Taker>);
     let takers: Vec<_> = recorder.into_iter().chain(pusher).collect();
     let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers, has_sound));
+    if options.settings.skip_frame == SkipFrame::Noref {
+        let progress = progress.clone();
+        leave_out_unreferenced(&pipeline, move || progress.undecoded());
+    }
     let sound = tap.clone().filter(|_| has_sound);
     let (analysis, beats, arrived, log) = (analysis.clone(), progress.clone(), arrived.clone(), options.log.clone());
     // A file that is played again begins at 0 again.

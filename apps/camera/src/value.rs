@@ -16,6 +16,16 @@ pub enum Transport {
     Udp,
 }
 
+/// Frames that are not decoded, as FFmpeg calls them.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipFrame {
+    /// None
+    None,
+    /// Those of H.264 and H.265 that no other frame needs
+    Noref,
+}
+
 /// How a camera's picture is turned.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 pub enum Turn {

@@ -17,6 +17,7 @@
 //! | [`time_of_day`] | the time of day of frames, by the camera's clock or this machine's |
 //! | [`arrivals`] | the times of frames of a camera whose clock runs at another rate |
 //! | [`decoding`] | a decoder for video |
+//! | `hardware` | hardware decoders, and the way back to software |
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
 //! | [`push`] | video to servers of others, and to folders for web servers |
@@ -26,6 +27,7 @@
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
 //! | [`metrics`] | text for Prometheus |
+//! | `units` | pictures of H.264 and H.265 that no other one needs |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
 pub mod arrivals;
@@ -34,6 +36,7 @@ pub mod chain;
 pub mod configuration;
 pub mod decoding;
 pub mod encoding;
+mod hardware;
 pub mod input;
 pub mod kept;
 pub mod log;
@@ -52,3 +55,4 @@ mod source;
 pub mod stamp;
 mod stream;
 pub mod time_of_day;
+mod units;

@@ -8,6 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::decoding::{limit_pixels, link_video_later, video_decoder};
+use crate::hardware;
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::recording::Tap;
@@ -76,8 +77,9 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Adds `decode`, which decodes no larger frames than are wanted.
+    /// Adds `decode`, which decodes no larger frames than are wanted, and in software where hardware has failed.
     pub fn decoder(&self, decode: gst::Element) -> Result<gst::Element> {
+        hardware::watch(&decode, &self.reading.progress, &self.reading.log);
         self.reading.max_pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
         self.add(decode)
     }

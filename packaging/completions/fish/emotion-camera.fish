@@ -12,6 +12,8 @@ complete -c emotion-camera -l protocol -d 'Protocol to a network camera' -r -f -
 udp\t''"
 complete -c emotion-camera -l stream -d 'Which video of a network camera that has several, from 1' -r
 complete -c emotion-camera -l fps -d 'Analyse at most this many frames a second; without it, all' -r
+complete -c emotion-camera -l skip-frame -d 'Frames that are neither decoded nor analysed, but recorded if the picture is the camera\'s own. It makes no difference to cameras whose frames all need the one before' -r -f -a "none\t'None'
+noref\t'Those of H.264 and H.265 that no other frame needs'"
 complete -c emotion-camera -l max-delay -d 'Time that a frame may wait for those before it. Later ones are skipped. Cameras that send several frames at once need it; 0 is for the newest frame only' -r
 complete -c emotion-camera -l clock -d 'Whose clock gives the time of day of records' -r -f -a "camera\t'The camera\'s, if it reports its time and that is within 10 seconds of this machine\'s'
 arrival\t'This machine\'s, when a frame arrives'"

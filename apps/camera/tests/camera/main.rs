@@ -17,5 +17,6 @@ mod soak;
 mod sound;
 mod sources;
 mod support;
+mod undecoded;
 mod unit;
 mod zoo;

@@ -96,7 +96,7 @@ pub fn pictures(video: &Path) -> Vec<(u64, Option<Mark>, Vec<u8>)> {
     found
 }
 
-fn records(days: &Path, number: u32) -> Vec<Value> {
+pub fn records(days: &Path, number: u32) -> Vec<Value> {
     let text = fs::read_to_string(days.join(format!("{number:05}.ndjson"))).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
