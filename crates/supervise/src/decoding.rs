@@ -179,13 +179,13 @@ pub struct Encoded {
 /// The reference of the time that a decoded frame has in [`encoded_time`].
 const ENCODED: &str = "timestamp/x-emotion-encoded";
 
-/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on. The frames that are
-/// decoded from them have its time in [`encoded_time`].
+/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on, except those of a video
+/// that a tag says to turn. The frames that are decoded from them have its time in [`encoded_time`].
 pub fn take_encoded(bin: &impl IsA<gst::Element>, take: impl Fn(Encoded) + Clone + Send + Sync + 'static) {
     on_decoders(bin, move |element| {
         let (Some(pad), take) = (element.static_pad("sink"), take.clone()) else { return };
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            info.buffer().and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(&take);
+            info.buffer().filter(|_| !is_turned(pad)).and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(&take);
             gst::PadProbeReturn::Ok
         });
         let (Some(pad), reference) = (element.static_pad("src"), gst::Caps::new_empty_simple(ENCODED)) else { return };
@@ -221,6 +221,20 @@ pub fn leave_encoded(bin: &impl IsA<gst::Element>) {
             element.set_property_from_str("caps", RECORDABLE);
         }
     });
+}
+
+/// True if a tag of the video at `pad` says that its pictures are not upright, as those of phones are.
+fn is_turned(pad: &gst::Pad) -> bool {
+    let mut is_turned = false;
+    pad.sticky_events_foreach(|event| {
+        if let gst::EventView::Tag(tag) = event.view()
+            && let Some(orientation) = tag.tag().get::<gst::tags::ImageOrientation>()
+        {
+            is_turned = orientation.get() != "rotate-0";
+        }
+        std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+    });
+    is_turned
 }
 
 fn decodes_video(element: &gst::Element) -> bool {

@@ -27,9 +27,9 @@ pub struct FileLoop {
     ended: Arc<AtomicBool>,
 }
 
-/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file is played at its
-/// own speed and turned upright if it has a rotation tag, and opens no connection. Of several videos, the default one is read. Frames
-/// of cameras have their time of day.
+/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file, also one of a web server, is
+/// played at its own speed and turned upright if it has a rotation tag. One of this machine opens no connection. Of several videos, the
+/// default one is read. Frames of cameras have their time of day.
 ///
 /// # Errors
 /// If an element is missing, or a launch line is wrong.
@@ -62,14 +62,20 @@ impl Source<'_> {
         let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
         let decode = self.decoder(file_decoder()?)?;
         file.link(&decode)?;
+        let (upright, clock) = self.played()?;
+        link_default_video(&decode, &upright);
+        sound::take(self, &decode);
+        Ok(FileLoop { clock, ended: Arc::default() })
+    }
+
+    /// Adds the elements that turn a film upright, as its tag says, and play it at its own speed: the first and the last one.
+    pub(crate) fn played(&self) -> Result<(gst::Element, gst::Element)> {
         // Phones store the orientation as a tag. `videoflip` does not take all formats of decoders, such as Y42B.
         let convert = self.add(gst::ElementFactory::make("videoconvert").build()?)?;
         let flip = self.add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
         let clock = self.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
         gst::Element::link_many([&convert, &flip, &clock, self.entry])?;
-        link_default_video(&decode, &convert);
-        sound::take(self, &decode);
-        Ok(FileLoop { clock, ended: Arc::default() })
+        Ok((convert, clock))
     }
 
     /// A camera of this machine, whose element `factory` has these properties.

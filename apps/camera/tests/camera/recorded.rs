@@ -12,8 +12,8 @@ use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use serde_json::Value;
 use test_support::broker::free_port;
-use test_support::fetched;
 use test_support::truth_film::{Mark, Path as Way, TruthFilm, read};
+use test_support::{fetched, recipes};
 
 use crate::service::{folder, run, signal};
 use crate::support::{has, wait_until};
@@ -189,6 +189,23 @@ fn a_picture_that_is_turned_upright_is_analysed_and_recorded_upright() {
         let encoder = format!("{H264} -vf {filter}");
         let source = |film: &Path| film.display().to_string();
         if record_with(&format!("recorded-turned-{turn}"), &encoder, source, &["--turn", turn]).is_none() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_film_that_says_how_it_is_turned_is_analysed_and_recorded_upright() {
+    // The tag counts counterclockwise.
+    for (turn, filter, is_file) in [("90", "transpose=clock", true), ("180", "hflip,vflip", true), ("270", "transpose=cclock", false)] {
+        let source = |film: &Path| {
+            let (folder, turned) = (film.parent().unwrap(), film.with_file_name("turned.mp4"));
+            let mut command = Command::new("ffmpeg");
+            command.args(["-v", "error", "-i"]).arg(film).args(["-c", "copy", "-metadata:s:v", &format!("rotate={turn}")]);
+            assert!(command.arg(&turned).status().unwrap().success());
+            if is_file { turned.display().to_string() } else { recipes::serve(folder.to_owned()) + "turned.mp4" }
+        };
+        if record_with(&format!("recorded-tag-{turn}"), &format!("{H264} -vf {filter}"), source, &[]).is_none() {
             return;
         }
     }
