@@ -2,8 +2,9 @@
 //! Cameras, brokers and a dashboard under faults that come together, with accounts of everything that was shown: `scripts/test chaos`.
 //!
 //! ```text
-//! schedule.rs  seed → faults          cameras.rs   frames that say their numbers   ┐
-//! site.rs      does what the schedule says, to   watched.rs, programs.rs, brokers.rs, proxy.rs ┘   clients.rs
+//! schedule.rs  seed → faults
+//! site.rs      does what the schedule says, to watched.rs (cameras as programs see them), programs.rs, brokers.rs, proxy.rs (networks)
+//! cameras.rs   frames that say their numbers;  viewer.rs, clients.rs: clients of RTSP, of the page and of /v1
 //! account.rs   what happened when, and the accounts: recordings.rs, messages.rs, shown.rs, processes.rs
 //! page.rs      result.json and a page that draws it
 //! ```

@@ -18,7 +18,7 @@ use crate::programs::Program;
 use crate::proxy::Link;
 use crate::scan;
 use crate::schedule::{Counts, Fault, Kind, Target};
-use crate::watched::{Watched, disturb, program, watch};
+use crate::watched::{Watched, disturb, faketime, program, slow_disk, watch};
 
 pub const NAMES: [&str; 16] =
     ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn", "attic", "porch", "stairs", "lawn", "lobby", "shed", "ramp", "court"];
@@ -47,7 +47,7 @@ struct Site {
 pub fn run(folder: &Path, length: Duration, counts: Counts, faults: Vec<Fault>) -> Story {
     let (start, begun) = (Instant::now(), SystemTime::now());
     let mut site = Site::start(folder, counts, (start, length));
-    let left_out = site.left_out();
+    let left_out = site.left_out(folder);
     left_out.iter().for_each(|text| println!("chaos: {text}"));
     let scan = site.play((start, length), folder, &faults);
     let timelines = site.end(begun);
@@ -98,11 +98,11 @@ impl Site {
     }
 
     /// What cannot be done on this machine.
-    fn left_out(&self) -> Vec<String> {
-        let has = |is_there: fn(&Watched) -> bool| self.watched.len() < 3 || self.watched.iter().any(is_there);
-        let disk = (!has(|camera| camera.disk.is_some())).then_some("no full disk: mounting one needs root");
-        let clock = (!has(|camera| camera.clock.is_some())).then_some("no steps of the clock: faketime is not installed");
-        let slow = (!has(|camera| camera.slow.is_some())).then_some("no slow disks: cc is not installed");
+    fn left_out(&self, folder: &Path) -> Vec<String> {
+        let has_disk = self.watched.len() < 2 || self.watched.iter().any(|camera| camera.disk.is_some());
+        let disk = (!has_disk).then_some("no full disk: mounting one needs root");
+        let clock = faketime().is_none().then_some("no steps of the clock: faketime is not installed");
+        let slow = slow_disk(folder).is_none().then_some("no slow disks: cc is not installed");
         disk.into_iter().chain(clock).chain(slow).map(str::to_owned).collect()
     }
 

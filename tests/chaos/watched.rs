@@ -200,14 +200,14 @@ fn disk_of(path: &Path) -> Option<[(&'static str, String); 2]> {
 }
 
 /// The library that makes disks slow, in the folder of the run. `None` without a compiler.
-fn slow_disk(folder: &Path) -> Option<PathBuf> {
+pub fn slow_disk(folder: &Path) -> Option<PathBuf> {
     let (library, source) = (folder.join("slow.so"), repository().join("tests/chaos/slow.c"));
     let compile = || Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
     (library.exists() || compile().is_ok_and(|status| status.success())).then_some(library)
 }
 
 /// The library that gives a program another clock.
-fn faketime() -> Option<PathBuf> {
+pub fn faketime() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").ok()?.map_while(Result::ok);
     folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
 }
