@@ -35,8 +35,11 @@ pub(crate) fn take(source: &Source<'_>, from: &gst::Element) {
 fn link(pipeline: &gst::Pipeline, from: &gst::Pad, depayloader: Option<&str>, tap: Arc<Tap>) -> Result<()> {
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false);
     let sink = sink.property("enable-last-sample", false).build()?;
-    pad(&sink, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        info.buffer().and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(|sound| tap.hear(sound));
+    // Newer versions of GStreamer pass on the pieces of a packet as a list.
+    pad(&sink, "sink")?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |pad, info| {
+        let listed = info.buffer_list().into_iter().flat_map(|list| list.iter_owned());
+        let pieces = info.buffer().cloned().into_iter().chain(listed);
+        pieces.filter_map(|piece| encoded(pad, &piece)).for_each(|sound| tap.hear(sound));
         gst::PadProbeReturn::Ok
     });
     pipeline.add(&sink)?;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sound in recordings: a film whose frames say which they are, with a tick in the middle of each second.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -161,22 +160,36 @@ fn sound_goes_on_in_step_when_a_camera_comes_back() {
     assert!(found > 24, "{found}");
 }
 
+/// The launch line of a live camera with this sound.
+fn live(sound: &str) -> String {
+    format!(
+        "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1 ! x264enc tune=zerolatency key-int-max=10 \
+         ! rtph264pay config-interval=-1 name=pay0 pt=96 audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! {sound} )"
+    )
+}
+
+/// Records two pairs with sound, if the source has one. Returns the codecs of the first.
+fn codecs(folder: &Path, source: &[&str], line: &str) -> String {
+    let common = ["--files-sound", "true", "--files-seconds", "2", "--files-folder", folder.to_str().unwrap()];
+    let (mut program, lines) = run(&[&common, source].concat());
+    wait_for_line(&lines, line);
+    wait_until("the second pair", || folder.join("00001.ndjson").exists());
+    signal(&program, "-TERM");
+    assert!(program.0.wait().unwrap().success());
+    probe(&folder.join("00000.mp4"), "stream=codec_name")
+}
+
 #[test]
-fn sound_of_a_camera_is_requested_only_if_it_is_to_be_recorded() {
+fn the_sound_is_that_of_the_recorded_profile() {
     if !fetched("centerface") || !has("ffprobe") {
         return;
     }
-    let folder = folder("sound-requested");
-    let (camera, days) = (Camera::start(Quirk::ManyStreams, &folder), folder.join("days"));
-    let (mut program, _lines) =
-        run(&["--files-sound", "true", "--files-seconds", "2", "--files-folder", days.to_str().unwrap(), &camera.address]);
-    wait_until("the second pair", || days.join("00001.ndjson").exists());
-    signal(&program, "-TERM");
-    assert!(program.0.wait().unwrap().success());
-    let requests = camera.requests.lock().unwrap().clone();
-    let set_up = |stream: &str| requests.iter().any(|request| request.starts_with("SETUP") && request.ends_with(stream));
-    assert_eq!(["/stream=0", "/stream=1", "/stream=2", "/stream=3"].map(set_up), [true, true, false, false], "{requests:?}");
-    assert_eq!(probe(&days.join("00000.mp4"), "stream=codec_name"), "h264\nopus\n");
+    let folder = folder("sound-profiles");
+    let address = serve_line(&live("alawenc ! rtppcmapay name=pay1 pt=8"));
+    assert_eq!(codecs(&folder.join("one"), &[&address], "receiving the camera's stream"), "h264\nopus\n");
+    let small = Camera::start(Quirk::None, &folder);
+    let source = ["--record-source", &address, &small.address];
+    assert_eq!(codecs(&folder.join("two"), &source, "receiving the recorded video"), "h264\nopus\n");
 }
 
 #[test]
@@ -184,19 +197,7 @@ fn sound_that_cannot_be_recorded_is_named_and_leaves_the_video_alone() {
     if !fetched("centerface") || !has("ffprobe") {
         return;
     }
-    gst::init().unwrap();
-    let folder = folder("sound-refused");
-    let days = folder.join("days");
-    let address = serve_line(
-        "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1 ! x264enc tune=zerolatency key-int-max=10 \
-         ! rtph264pay config-interval=-1 name=pay0 pt=96 audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! avenc_g726 \
-         ! rtpg726pay name=pay1 pt=97 )",
-    );
-    let (mut program, lines) = run(&["--files-sound", "true", "--files-seconds", "2", "--files-folder", days.to_str().unwrap(), &address]);
-    wait_for_line(&lines, "the sound is not recorded: expected AAC, MP3, Opus, PCMU, PCMA or L16, found G726-");
-    wait_until("the second pair", || days.join("00001.ndjson").exists());
-    signal(&program, "-TERM");
-    assert!(program.0.wait().unwrap().success());
-    assert_eq!(probe(&days.join("00000.mp4"), "stream=codec_name"), "h264\n");
-    assert!(fs::read_dir(&days).unwrap().count() >= 4);
+    let address = serve_line(&live("avenc_g726 ! rtpg726pay name=pay1 pt=97"));
+    let refused = "the sound is not recorded: expected AAC, MP3, Opus, PCMU, PCMA or L16, found G726-";
+    assert_eq!(codecs(&folder("sound-refused"), &[&address], refused), "h264\n");
 }
