@@ -50,6 +50,7 @@ use switches::Switches;
 use value::Switch;
 
 fn main() -> ExitCode {
+    emotion_supervise::memory::share_heaps();
     let settings = match Settings::read(std::env::args_os()) {
         Ok(settings) => settings,
         Err(SettingsError::CommandLine(error)) => error.exit(),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use emotion_dashboard::{Options, serve};
 
 fn main() -> ExitCode {
+    emotion_supervise::memory::share_heaps();
     let options = match Options::read(std::env::args_os()) {
         Ok(options) => options,
         Err(error) => {

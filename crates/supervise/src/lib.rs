@@ -24,6 +24,7 @@
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
+//! | [`memory`] | heaps that threads share |
 //! | [`metrics`] | text for Prometheus |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
@@ -36,6 +37,7 @@ pub mod encoding;
 pub mod input;
 pub mod kept;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod packages;
 pub mod place;
