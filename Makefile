@@ -4,10 +4,10 @@
 # The cargo features of the plugin.
 FEATURES = $(shell scripts/build/features)
 features = $(if $(FEATURES),--features $(FEATURES))
-programs := $(shell sed '/^\#/d' packaging/programs)
-optional := emotion-scan/remote,emotion-photo/heif
+optional := emotion/heif,emotion/remote
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+built := $(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release
 # The Python interpreter for models/training: PYTHON=path, or one in the build folder with the packages of a requirements file.
 python = $(or $(PYTHON),$(TARGET)/training/bin/python)
 packages_of = $(if $(PYTHON),,$(TARGET)/training/$(1).installed)
@@ -27,8 +27,9 @@ test-packages: setup
 	@scripts/system/packages packaging/packages-to-test
 
 build: setup ## build the plugin and the programs, optimised
-	cargo build --locked --release $(addprefix --package ,gst-plugin-emotion $(programs)) $(features) --features $(optional)
-	@packaging/third-party -- $(features) --features $(optional) >$(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release/third-party.txt
+	cargo build --locked --release --package gst-plugin-emotion --package emotion-cascade --package emotion $(features) --features $(optional)
+	@for name in $(shell sed '/^\#/d' packaging/programs); do ln -sf emotion $(built)/$$name; done
+	@packaging/third-party gst-plugin-emotion emotion-cascade emotion -- $(features) --features $(optional) >$(built)/third-party.txt
 
 plugin: setup
 	cargo build --locked --release $(features)

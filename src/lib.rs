@@ -47,19 +47,18 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `haar` | OpenCV's cascade classifier as a detector |
 //! | `publish` | the element `emotionpublish`, for MQTT, NATS and OSC |
 //! | `v1_24`, `v1_26`, `v1_28` | analytics relation metadata and more, from that version of GStreamer on |
 
 // Frames, models and errors.
+pub use emotion_core::choices::Prior;
 pub use emotion_core::error::{Error, Result};
 pub use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
 pub use emotion_core::image::{Colorimetry, FrameView, Matrix, PixelFormat, Plane, Range, Transfer};
 pub use emotion_core::model::runtime::{Execution, Plugin as ProviderPlugin, Provider, RunOptions};
 pub use emotion_core::model::search_path::SearchPath;
-pub use emotion_core::model::{ModelDescription, ModelFile, Prior};
+pub use emotion_core::model::{ModelDescription, ModelFile};
 // From a frame to faces, and to tracks.
-#[cfg(feature = "haar")]
 pub use emotion_core::detector::haar::HaarDetector;
 pub use emotion_core::detector::network::{Family, NetworkDetector};
 pub use emotion_core::detector::tiles::TiledDetector;
@@ -67,7 +66,7 @@ pub use emotion_core::detector::{CascadeOptions, DetectOptions, Detection, FaceD
 pub use emotion_core::track::finder::FaceFinder;
 pub use emotion_core::track::search::{FindOptions, MotionGate, Search};
 // From a face to its geometry and its scores.
-pub use emotion_core::crops::framing::Face as CropFace;
+pub use emotion_core::crops::framing::CropFace;
 pub use emotion_core::crops::results::{Batch, FaceMemory, Selection};
 pub use emotion_core::expression::classifier::Classifier;
 pub use emotion_core::expression::scorer::{FaceScorer, ScoringOptions};
@@ -84,8 +83,8 @@ use once_cell::sync::OnceCell;
 
 // What the modules of this crate use of the core.
 use emotion_core::{
-    crops, detector, draw, error, export, expression, face_geometry, geometry, ids, image, landmarker, model, record, scores, statistics,
-    track, worker,
+    choices, crops, detector, draw, error, export, expression, face_geometry, geometry, ids, image, landmarker, model, record, scores,
+    statistics, track, worker,
 };
 
 // For the tests and programs of this repository.

@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::detector::network::{Family, NetworkDetector};
 use emotion_core::detector::tiles::TiledDetector;
 use emotion_core::detector::{DetectOptions, FaceDetector};
@@ -107,7 +107,7 @@ fn classification_does_not_allocate_as_faces_come_and_go() {
     let faces: Vec<_> = scene
         .appearances(0.0)
         .iter()
-        .map(|shown| Face { rect: shown.face, detector: Some("centerface"), landmarks: Some(Landmarks5::default()) })
+        .map(|shown| CropFace { rect: shown.face, detector: Some("centerface"), landmarks: Some(Landmarks5::default()) })
         .collect();
     let crops: Vec<_> = faces.iter().map(|face| Crop { center: face.rect.center(), side: face.rect.h, roll: 0.3 }).collect();
     let count = allocations(|| {

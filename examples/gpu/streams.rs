@@ -4,7 +4,7 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::detector::network::NetworkDetector;
 use emotion_core::detector::{DetectOptions, FaceDetector};
 use emotion_core::error::Result;
@@ -89,8 +89,8 @@ impl Stream {
         let options = DetectOptions { score_threshold: self.detector.score_threshold(), ..DetectOptions::default() };
         let mut found = Vec::new();
         self.detector.detect(&view, &options, &mut found)?;
-        let face = |rect, landmarks| Face { rect, detector: Some(self.detector.name()), landmarks };
-        let faces: Vec<Face> = found.iter().map(|found| face(found.rect, found.landmarks)).collect();
+        let face = |rect, landmarks| CropFace { rect, detector: Some(self.detector.name()), landmarks };
+        let faces: Vec<CropFace> = found.iter().map(|found| face(found.rect, found.landmarks)).collect();
         if !faces.is_empty() {
             self.landmarker.estimate(&view, &faces)?;
             self.classifier.classify(&view, &faces)?;

@@ -13,7 +13,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::detector::network::{Family, NetworkDetector};
 use emotion_core::detector::{DetectOptions, FaceDetector};
 use emotion_core::expression::classifier::Classifier;
@@ -295,7 +295,7 @@ fn classifier(search: &SearchPath, peak: f64) {
                 Box::new(move || {
                     let faces: Vec<_> = found
                         .iter()
-                        .map(|(rect, marks)| Face { rect: *rect, detector: Some("centerface"), landmarks: turned.then_some(*marks) })
+                        .map(|(rect, marks)| CropFace { rect: *rect, detector: Some("centerface"), landmarks: turned.then_some(*marks) })
                         .collect();
                     frame.write_again();
                     timed(|| _ = black_box(classifier.classify(&frame.view(), &faces).expect("scores")))

@@ -4,7 +4,7 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::error::Result;
 use emotion_core::expression::classifier::Classifier;
 use emotion_core::geometry::{Rect, Size};
@@ -34,7 +34,7 @@ fn scores(classifier: &mut Classifier, seed: u32, count: u32) -> Result<Vec<Scor
         &[Plane { data: &pixels, stride: SIDE as usize }],
         Colorimetry::default(),
     )?;
-    let face = |index: u32| Face { rect: Rect::new(2.0 * index as f32, 5.0, 48.0, 48.0), detector: None, landmarks: None };
+    let face = |index: u32| CropFace { rect: Rect::new(2.0 * index as f32, 5.0, 48.0, 48.0), detector: None, landmarks: None };
     Ok(classifier.classify(&view, &(0..count).map(face).collect::<Vec<_>>())?.to_vec())
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::crops::results::{Batch, FaceMemory, Selection};
 use emotion_core::expression::classifier::Classifier;
 use emotion_core::expression::scorer::{FaceScorer, ScoringOptions};
@@ -59,7 +59,7 @@ fn scores_match_the_python_reference() {
             let crop = description.framing.crop(Rect::new(0.0, 0.0, 48.0, 48.0), None, None);
             let side = 48.0 * 48.0 / crop.side;
             let rect = Rect::new(24.0 - side / 2.0, 24.0 - (crop.center.y - 24.0) * side / 48.0 - side / 2.0, side, side);
-            let found = classifier.classify(&view.expect("a view"), &[Face { rect, detector: None, landmarks: None }]).expect("scores");
+            let found = classifier.classify(&view.expect("a view"), &[CropFace { rect, detector: None, landmarks: None }]).expect("scores");
             assert_eq!(numbers("scores").count(), FERPLUS_LABELS.len());
             for (found, expected) in found[0].as_slice().iter().zip(numbers("scores")) {
                 assert!((found - expected).abs() <= tolerance, "{name}, {}: {found} instead of {expected}", face["name"]);
@@ -76,7 +76,7 @@ fn a_face_with_no_area_is_scored_by_the_nearest_edge() {
     let (size, scene) = (Size::new(640, 480), test_support::three_faces());
     let rgb = scene.render(0.0);
     let view = FrameView::new(PixelFormat::Rgb, size, &[Plane { data: &rgb, stride: 1920 }], Colorimetry::default()).expect("a view");
-    let face = |rect: Rect| Face { rect, detector: None, landmarks: None };
+    let face = |rect: Rect| CropFace { rect, detector: None, landmarks: None };
     let happy = face(scene.appearances(0.0)[1].face);
     let flat = rgb[..3].repeat(640 * 480);
     let edge = FrameView::new(PixelFormat::Rgb, size, &[Plane { data: &flat, stride: 1920 }], Colorimetry::default()).expect("a view");
@@ -117,7 +117,7 @@ fn external_weights_are_read_from_the_models_folder() {
     let mut classifier = Classifier::load(model, &search, RunOptions::default()).expect("the weights lie beside it");
     let white = [255; 64];
     let view = FrameView::new(PixelFormat::Gray8, Size::new(8, 8), &[Plane { data: &white, stride: 8 }], Colorimetry::default());
-    let face = Face { rect: Size::new(8, 8).rect(), detector: None, landmarks: None };
+    let face = CropFace { rect: Size::new(8, 8).rect(), detector: None, landmarks: None };
     let scores = classifier.classify(&view.expect("a view"), &[face]).expect("scores");
     assert!(scores[0].as_slice()[0] > 0.99, "{scores:?}");
 
@@ -228,7 +228,7 @@ fn average_faces_are_classified_as_their_own_expression() {
             let (frame, rect) = (scene.render(0.0), scene.appearances(0.0)[0].face);
             let view =
                 FrameView::new(PixelFormat::Rgb, Size::new(320, 240), &[Plane { data: &frame, stride: 960 }], Colorimetry::default());
-            let face = Face { rect, detector: Some("centerface"), landmarks: None };
+            let face = CropFace { rect, detector: Some("centerface"), landmarks: None };
             let scores = &classifier.classify(&view.expect("a view"), &[face]).expect("scores")[0];
             let truth = FERPLUS_LABELS.iter().position(|known| *known == label).expect("a label");
             let above = scores.as_slice().iter().filter(|score| **score > scores.as_slice()[truth]).count();
@@ -253,7 +253,7 @@ fn a_batch_has_the_same_scores_as_single_faces() {
     let view = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &[Plane { data: &frame, stride: 1920 }], Colorimetry::default())
         .expect("a view");
     let appearances = scene.appearances(0.0);
-    let faces: Vec<_> = appearances.iter().map(|shown| Face { rect: shown.face, detector: None, landmarks: None }).collect();
+    let faces: Vec<_> = appearances.iter().map(|shown| CropFace { rect: shown.face, detector: None, landmarks: None }).collect();
     let mut classifier = classifier("expression");
     let together = classifier.classify(&view, &faces).expect("scores").to_vec();
     for batch in [1, 2] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The estimator of face geometry with a generated network.
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::error::{Error, Result};
 use emotion_core::geometry::{Landmarks5, Point, Rect, Size};
 use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
@@ -39,7 +39,7 @@ fn landmarks_and_pose_follow_a_turned_face_and_brightness_sets_the_rest() {
     for batch_size in [0, 1] {
         landmarker.set_batch_size(batch_size);
         let rect = Rect::square(Point::new(100.0, 80.0), 100.0);
-        let faces = [0.0, 0.5].map(|roll| Face { rect, detector: None, landmarks: Some(five(roll)) });
+        let faces = [0.0, 0.5].map(|roll| CropFace { rect, detector: None, landmarks: Some(five(roll)) });
         let found = landmarker.estimate(&view, &faces).expect("estimates");
         let [upright, turned] = found.as_slice() else { panic!("{} estimates for 2 faces", found.len()) };
         let eyes = |estimate: &emotion_core::landmarker::estimator::Estimate| {
@@ -79,7 +79,7 @@ fn the_networks_have_the_outputs_of_the_training_code() {
             let plane = Plane { data: &pixels, stride: 80 };
             let whole = Size::new(80, 80);
             let view = FrameView::new(PixelFormat::Gray8, whole, &[plane], Colorimetry::default()).expect("a view");
-            let asked = Face { rect: whole.rect(), detector: None, landmarks: Some(five_of_whole_picture()) };
+            let asked = CropFace { rect: whole.rect(), detector: None, landmarks: Some(five_of_whole_picture()) };
             let found = landmarker.estimate(&view, &[asked]).expect("an estimate")[0];
             let near = |found: f32, expected: f32, tolerance: f32, what: &str| {
                 assert!((found - expected).abs() < tolerance, "{name}, {}, {what}: {found}, expected {expected}", face["name"]);

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::expression::classifier::Classifier;
 use emotion_core::geometry::{Rect, Size};
 use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
@@ -43,7 +43,7 @@ fn known_models_are_recognised_and_preprocessed_as_by_their_authors() {
     let pixels = COLOUR.repeat(300 * 300);
     let view = FrameView::new(PixelFormat::Rgb, Size::new(300, 300), &[Plane { data: &pixels, stride: 900 }], Colorimetry::default());
     let view = view.expect("a view");
-    let face = |x: f32| Face { rect: Rect::new(x, 60.0, 100.0, 120.0), detector: Some("centerface"), landmarks: None };
+    let face = |x: f32| CropFace { rect: Rect::new(x, 60.0, 100.0, 120.0), detector: Some("centerface"), landmarks: None };
     for (name, labels, input) in expected() {
         let file = ModelFile::open(&data(&format!("preset-{name}.onnx"))).expect("a model file");
         assert!(file.description.is_none(), "{name} is recognised, not described");

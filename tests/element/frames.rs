@@ -254,7 +254,7 @@ proptest! {
         }
         let readable = read(&frame, &caps).is_ok();
         let drawn = frame::map_writable(frame.make_mut(), &caps).and_then(|mut mapped| {
-            frame::canvas(&mut mapped).map(|mut canvas| canvas.blur(Rect::new(0.0, 0.0, 80.0, 80.0), emotion_core::draw::Blur::Pixelate))
+            frame::canvas(&mut mapped).map(|mut canvas| canvas.blur(Rect::new(0.0, 0.0, 80.0, 80.0), emotion_core::choices::Blur::Pixelate))
         });
         prop_assert!(readable || drawn.is_err(), "a frame that cannot be read cannot be drawn on");
     }

@@ -2,7 +2,7 @@
 //! The cost of detection and framing: average faces at many sizes, positions and backgrounds through the elements, compared
 //! with the same faces cropped exactly.
 
-use emotion_core::crops::framing::Face;
+use emotion_core::crops::framing::CropFace;
 use emotion_core::expression::classifier::Classifier;
 use emotion_core::geometry::Size;
 use emotion_core::image::{Colorimetry, FrameView, PixelFormat, Plane};
@@ -55,7 +55,7 @@ fn detected_faces_score_like_exact_crops() {
                 let frame = scene.render(0.0);
                 let plane = Plane { data: &frame, stride: SIZE.width as usize * 3 };
                 let view = FrameView::new(PixelFormat::Rgb, SIZE, &[plane], Colorimetry::default()).expect("a view");
-                let face = Face { rect: scene.appearances(0.0)[0].face, detector: Some("centerface"), landmarks: None };
+                let face = CropFace { rect: scene.appearances(0.0)[0].face, detector: Some("centerface"), landmarks: None };
                 let direct = classifier.classify(&view, &[face]).expect("scores")[0].clone();
                 count += 1;
                 direct_right += usize::from(direct.top().0 == truth);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `make install` and `make uninstall` with the library that the tests have built and stand-ins for the programs, and the
+//! `make install` and `make uninstall` with the library that the tests have built and a stand-in for the program, and the
 //! configuration of cargo-c.
 
 use std::collections::BTreeSet;
@@ -16,9 +16,7 @@ fn make(stage: &Stage, target: &str, variables: &[String]) {
     if !built.exists() {
         std::fs::create_dir_all(&built).unwrap();
         std::fs::copy(library(), built.join("libgstemotion.so")).unwrap();
-        for program in programs() {
-            std::fs::copy("/bin/true", built.join(program)).unwrap();
-        }
+        std::fs::copy("/bin/true", built.join("emotion")).unwrap();
     }
     let mut command = Command::new("make");
     command.current_dir(repository()).env("CARGO_TARGET_DIR", stage.path().join("target")).env("XDG_DATA_HOME", home(stage));
@@ -35,7 +33,7 @@ fn programs() -> Vec<String> {
     let top = manifest("");
     let members = top["workspace"]["members"].as_array().unwrap();
     let folders = members.iter().map(|member| member.as_str().unwrap());
-    let programs = folders.filter(|folder| repository().join(folder).join("src/main.rs").is_file());
+    let programs = folders.filter(|folder| repository().join(folder).join("src/bin").is_dir());
     programs.map(|folder| manifest(folder)["package"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -87,6 +85,7 @@ fn use_them(stage: &Stage, recipes: &Path, folder: &Path) {
     let lines = succeed(run(command.current_dir(stage.path()).arg("clip.mp4")));
     assert_eq!(json_lines(&lines).len(), 10, "two faces in each of five frames");
     for program in programs() {
+        assert_eq!(std::fs::read_link(folder.join(&program)).unwrap(), Path::new("emotion"));
         succeed(run(&mut Command::new(folder.join(program))));
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whole launch lines, the scripts of `pipelines/`, and the commands of the documentation.
 
-#[cfg(feature = "haar")]
 mod blur;
 mod chain;
 mod docs;

@@ -79,10 +79,14 @@ fn with_options(page: &str, options: &str, name: &str) -> String {
     format!("{before}{BEGIN}{options}{END}{after}")
 }
 
-/// The section OPTIONS of a manual page, and one for each subcommand.
+/// The section OPTIONS of a manual page, and one for each subcommand. Those without arguments here are programs with a page of their own.
 fn options(command: Command) -> String {
-    let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
-    let mut text = section(command);
+    let (subcommands, programs): (Vec<_>, Vec<_>) =
+        command.get_subcommands().cloned().partition(|inner| inner.get_arguments().next().is_some());
+    let mut text = section(command.clone());
+    if !programs.is_empty() {
+        text += &rendered(|text| Man::new(command).render_subcommands_section(text));
+    }
     for subcommand in subcommands {
         let heading = format!(".SH OPTIONS OF {}\n", subcommand.get_name().to_uppercase());
         let options = section(subcommand);
@@ -93,8 +97,12 @@ fn options(command: Command) -> String {
 }
 
 fn section(command: Command) -> String {
+    rendered(|text| Man::new(command).render_options_section(text))
+}
+
+fn rendered(render: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut text = Vec::new();
-    Man::new(command).render_options_section(&mut text).expect("memory can be written");
+    render(&mut text).expect("memory can be written");
     String::from_utf8(text).expect("the page is UTF-8")
 }
 

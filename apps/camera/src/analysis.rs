@@ -89,7 +89,10 @@ impl Analysis {
                 }
             }
         }
-        let chain = Chain::new(settings.geometry, &[settings.recall.setting(), chain::prior(settings.prior), settings.baseline.setting()])?;
+        let chain = Chain::new(
+            settings.geometry,
+            &[chain::recall(settings.recall), chain::prior(settings.prior), chain::baseline(settings.baseline)],
+        )?;
         chain.link(&pipeline, &element("converted")?, &element("faces")?)?;
         count(&pad(chain.classifier(), "src")?, progress);
         if let Some(outlet) = outlet {

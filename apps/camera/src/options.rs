@@ -268,7 +268,7 @@ fn files(settings: settings::Files, name: &str) -> Result<Option<Recordings>, Op
     let length = seconds("--files-seconds", 1.0, settings.seconds)?;
     let (days, bytes) = (number("--files-keep-days", &settings.keep_days)?, number("--files-keep-bytes", &settings.keep_bytes)?);
     let keep = Keep { age: days.map(|days: u32| Duration::from_secs(86_400) * days), bytes };
-    Ok(settings.folder.on().map(|folder| Recordings { folder, length, name: name.to_owned(), keep }))
+    Ok(settings.folder.on().map(|folder| Recordings { folder, length, name: name.to_owned(), keep, sound: settings.sound }))
 }
 
 /// A whole number that is not 0, unless it is not given or `off`.
@@ -298,10 +298,11 @@ fn seconds(option: &'static str, min: f64, number: f64) -> Result<Duration, Opti
 
 #[cfg(test)]
 mod tests {
+    use emotion_core::choices::BlurFaces;
     use emotion_supervise::chain::Prior;
 
     use super::*;
-    use crate::value::{BlurFaces, Size, Transport};
+    use crate::value::{Size, Transport};
 
     fn options_in(line: &str, variable: (&str, &str)) -> Result<Options, String> {
         let words = std::iter::once("emotion-camera").chain(line.split_whitespace());
@@ -320,7 +321,7 @@ mod tests {
         let options = options("rtsp://camera/stream --files-folder days").unwrap();
         assert_eq!((options.name.as_str(), options.stall), ("camera", Duration::from_secs(5)));
         let (name, keep) = ("camera".to_owned(), Keep::default());
-        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600), name, keep }));
+        assert_eq!(options.files, Some(Recordings { folder: "days".into(), length: Duration::from_secs(600), name, keep, sound: false }));
         assert_eq!((options.rtsp, options.publish), (None, None));
         let settings = options.settings;
         assert_eq!((settings.size, settings.protocol, settings.latency), (Size { width: 1280, height: 720 }, Transport::Tcp, 200));

@@ -54,8 +54,9 @@ fn once(
     let sink = AppSink::builder().caps(&RECORDABLE.parse()?).sync(false).async_(false).build();
     pipeline.add(&sink)?;
     leave_encoded(&pipeline);
-    let (analysis, beats, tap) = (analysis.clone(), progress.clone(), Tap::new(vec![recorder.clone()]));
-    let (first, log) = (first.clone(), options.log.clone());
+    let has_sound = options.settings.files.sound;
+    let (analysis, beats, tap) = (analysis.clone(), progress.clone(), Arc::new(Tap::new(vec![recorder.clone()], has_sound)));
+    let (first, log, sound) = (first.clone(), options.log.clone(), has_sound.then(|| tap.clone()));
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if first.set(Instant::now()).is_ok() {
@@ -72,7 +73,7 @@ fn once(
         Ok(gst::FlowSuccess::Ok)
     });
     sink.set_callbacks(callbacks.build());
-    input::add(&pipeline, place, &Reading { video: 1, ..reading(options, &progress) }, sink.upcast_ref())?;
+    input::add(&pipeline, place, &Reading { video: 1, sound, ..reading(options, &progress) }, sink.upcast_ref())?;
     let end =
         run::play(&pipeline, &progress, Some(options.stall), |_| (stop.try_recv() != Err(TryRecvError::Empty)).then_some(End::Told(())));
     run::stop(&pipeline, &options.log);

@@ -40,6 +40,7 @@ fn start(files: &Recordings, log: Log) -> Result<Recorder, RecordingError> {
         let text = match notice {
             Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
             Notice::GoesOn => "recordings go on".into(),
+            Notice::NoSound(reason) => format!("recordings go on without sound: {reason}"),
             Notice::NotDeleted(reason) => format!("old recordings cannot be deleted: {reason}"),
         };
         log.say(&text);

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::backoff::{Backoff, PAUSES};
-use emotion_supervise::decoding::encoded_time;
+use emotion_supervise::decoding::{encoded_time, leave_out_unreferenced};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
@@ -20,7 +20,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
 use crate::pace::Pace;
-use crate::value::{Transport, Turn};
+use crate::value::{SkipFrame, Transport, Turn};
 
 /// Time without a picture, while data arrives, after which the program says so.
 const KEYFRAME: Duration = Duration::from_secs(2);
@@ -109,6 +109,7 @@ pub fn reading(options: &Options, progress: &Arc<Progress>) -> Reading {
         max_pixels: None,
         clock: options.settings.clock,
         video: usize::from(options.settings.stream.get()),
+        sound: None,
         progress: progress.clone(),
         log: options.log.clone(),
     }
@@ -128,9 +129,15 @@ fn once(
     let sink = AppSink::builder().caps(&caps).sync(false).async_(false).enable_last_sample(false).build();
     pipeline.add(&sink)?;
     let recorder = analysis.recorder.clone().filter(|_| options.record_source.is_none()).map(|recorder| recorder as Arc<dyn Taker>);
+    let has_sound = recorder.is_some() && options.settings.files.sound;
     let pusher = analysis.pusher.clone().map(|pusher| pusher as Arc<dyn Taker>);
     let takers: Vec<_> = recorder.into_iter().chain(pusher).collect();
-    let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers));
+    let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers, has_sound));
+    if options.settings.skip_frame == SkipFrame::Noref {
+        let progress = progress.clone();
+        leave_out_unreferenced(&pipeline, move || progress.undecoded());
+    }
+    let sound = tap.clone().filter(|_| has_sound);
     let (analysis, beats, arrived, log) = (analysis.clone(), progress.clone(), arrived.clone(), options.log.clone());
     // A file that is played again begins at 0 again.
     let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());
@@ -152,7 +159,8 @@ fn once(
     });
     sink.set_callbacks(callbacks.build());
     let entry = turned(&pipeline, options.settings.turn, sink.upcast())?;
-    let file_loop = input::add(&pipeline, &options.source, &reading(options, progress), &entry)?.filter(|_| options.settings.loops);
+    let file_loop = input::add(&pipeline, &options.source, &Reading { sound, ..reading(options, progress) }, &entry)?;
+    let file_loop = file_loop.filter(|_| options.settings.loops);
     file_loop.as_ref().map_or(Ok(()), FileLoop::hold_end)?;
     let (began, waiting) = (Instant::now(), AtomicBool::new(false));
     let end = run::play(&pipeline, progress, Some(options.stall), |picture| {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use emotion_core::choices::BlurFaces;
 use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
 use gst::prelude::*;
@@ -11,7 +12,7 @@ use gst::prelude::*;
 use crate::pushed;
 use crate::settings::Settings;
 use crate::switches::Switches;
-use crate::value::{BlurFaces, FilesVideo, name};
+use crate::value::{FilesVideo, name};
 
 /// The elements.
 #[derive(Debug)]

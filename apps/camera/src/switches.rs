@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
+use emotion_core::choices::BlurFaces;
 use emotion_supervise::kept;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::options::Options;
 use crate::settings::Settings;
-use crate::value::BlurFaces;
 
 /// The last parts of the topics.
 pub const SET: &str = "set";

@@ -16,14 +16,14 @@ pub enum Transport {
     Udp,
 }
 
-/// How faces are hidden.
+/// Frames that are not decoded, as FFmpeg calls them.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum BlurFaces {
+pub enum SkipFrame {
+    /// None
     None,
-    Pixelate,
-    Blur,
-    Solid,
+    /// Those of H.264 and H.265 that no other frame needs
+    Noref,
 }
 
 /// How a camera's picture is turned.

@@ -30,10 +30,39 @@ mod v1;
 mod web;
 
 use std::error::Error;
+use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::Arc;
+
+use clap::CommandFactory;
 
 use crate::dashboard::Dashboard;
 pub use crate::options::Options;
+
+/// The command line of the program.
+pub fn command() -> clap::Command {
+    Options::command()
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    emotion_supervise::memory::share_heaps();
+    let options = match Options::read(arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            // clap returns the text of --help as an error.
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match serve(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("emotion-dashboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Serves until the process is told to stop.
 ///

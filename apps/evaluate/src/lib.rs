@@ -12,7 +12,7 @@
 //! agreement::{ratings, faces}      segments    kappa, alpha, icc  report    report, figure
 //! ```
 //!
-//! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The command `emotion-evaluate`
+//! The metrics ([`truth`], [`confusion`], [`calibration`], [`precision`]) do no input or output. The program `emotion-evaluate`
 //! calls [`expression::evaluate`], [`detection::evaluate`] and [`agreement::evaluate`].
 
 pub mod error;
@@ -28,3 +28,6 @@ pub mod figure;
 pub mod expression;
 pub mod detection;
 pub mod agreement;
+mod program;
+
+pub use program::{command, main};

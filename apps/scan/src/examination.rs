@@ -82,7 +82,7 @@ impl Examination {
     /// The properties of the elements: the prior, the baseline, the timeout of tracks, and then those of `--set`.
     pub fn settings(&self) -> Vec<Setting> {
         let timeout = setting::track_timeout(self.every, &self.set);
-        let own = [self.prior.map(chain::prior), self.baseline.map(Baseline::setting)];
+        let own = [self.prior.map(chain::prior), self.baseline.map(chain::baseline)];
         own.into_iter().flatten().chain(timeout).chain(self.set.iter().cloned()).collect()
     }
 

@@ -37,6 +37,7 @@
 //! | `run` | one set of tables: the work, the tables, the page |
 //! | `partition` | several runs and tables instead of one, for many files |
 //! | `start` | the whole scan |
+//! | `program` | the command `emotion-scan` |
 //!
 //! A module uses those above it.
 
@@ -70,10 +71,12 @@ pub mod blurred;
 mod run;
 mod partition;
 mod start;
+mod program;
 
 pub use command_line::CommandLine;
 pub use decode::{Failure, Limits};
 pub use error::Error;
+pub use program::{command, main};
 pub use provenance::{Network, networks};
 pub use start::scan;
 pub use summary::Summary;

@@ -5,7 +5,7 @@
 //! faces, and a classifier scores them:
 //!
 //! ```no_run
-//! use emotion_core::crops::framing::Face;
+//! use emotion_core::crops::framing::CropFace;
 //! use emotion_core::detector::network::{Family, NetworkDetector};
 //! use emotion_core::detector::{DetectOptions, Detection, FaceDetector};
 //! use emotion_core::expression::classifier::Classifier;
@@ -24,7 +24,7 @@
 //! let frame = FrameView::new(PixelFormat::Rgb, Size::new(640, 480), &rows, Colorimetry::default())?;
 //! let mut found = Vec::new();
 //! detector.detect(&frame, &DetectOptions::default(), &mut found)?;
-//! let face = |at: &Detection| Face { rect: at.rect, detector: Some(detector.name()), landmarks: at.landmarks };
+//! let face = |at: &Detection| CropFace { rect: at.rect, detector: Some(detector.name()), landmarks: at.landmarks };
 //! for scores in classifier.classify(&frame, &found.iter().map(face).collect::<Vec<_>>())? {
 //!     let (class, score) = scores.top();
 //!     println!("{} {score:.2}", labels.as_slice()[class]);
@@ -53,10 +53,10 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `haar` | OpenCV's cascade classifier as a detector |
 //! | `draw` | drawing of labels, bars and emoji |
 
 // Values that all stages use.
+pub mod choices;
 pub mod geometry;
 pub mod error;
 pub mod ids;

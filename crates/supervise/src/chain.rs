@@ -3,10 +3,9 @@
 //! `emotionfacedetect ! facelandmarks ! emotionclassify`.
 
 use clap::ValueEnum;
-pub use emotion_core::model::Prior;
+pub use emotion_core::choices::{Baseline, Prior, Recall};
 use gst::glib;
 use gst::prelude::*;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::setting::{self, Fault, Setting, SettingError};
@@ -26,40 +25,14 @@ pub fn prior(prior: Prior) -> Setting {
     Setting::new(CLASSIFIER.0, "prior", name_of(prior))
 }
 
-/// What the scores of a face, and the blendshapes of mouth and brows, are relative to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Baseline {
-    /// All people
-    #[default]
-    None,
-    /// How the face looks at rest, learnt from its track and forgotten with it
-    Track,
+/// The setting of all elements that have it.
+pub fn baseline(baseline: Baseline) -> Setting {
+    Setting::new("*", "baseline", name_of(baseline))
 }
 
-impl Baseline {
-    /// The setting of all elements that have it.
-    pub fn setting(self) -> Setting {
-        Setting::new("*", "baseline", name_of(self))
-    }
-}
-
-/// How many faces may be missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recall {
-    /// Few, and few other things are taken for faces
-    #[default]
-    Balanced,
-    /// As few as possible, to hide faces
-    High,
-}
-
-impl Recall {
-    /// The setting of [`DETECTOR`].
-    pub fn setting(self) -> Setting {
-        Setting::new(DETECTOR.0, "recall", name_of(self))
-    }
+/// The setting of [`DETECTOR`].
+pub fn recall(recall: Recall) -> Setting {
+    Setting::new(DETECTOR.0, "recall", name_of(recall))
 }
 
 fn name_of(value: impl ValueEnum) -> String {

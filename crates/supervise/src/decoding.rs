@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gst::glib;
 use gst::prelude::*;
 
+use crate::units::is_unreferenced;
+
 /// Demuxers of FFmpeg that do not work in GStreamer: that of NUT never ends, and crashes with some raw formats.
 const UNUSABLE: [&str; 1] = ["avdemux_nut"];
 /// FFmpeg's decoders that change the last picture into the next one. Without direct rendering, all their frames have the time of
@@ -132,14 +134,43 @@ fn limit_pixels_of(pad: &gst::Pad, bin: &gst::Bin, max: u64) {
     });
 }
 
-/// A picture of an encoded video, on its way to a decoder.
+/// Decodes no picture that no other one needs, in the decoders of H.264 and H.265 which `bin`, such as a pipeline, adds from now on. Calls
+/// `note` with each that is left out.
+pub fn leave_out_unreferenced(bin: &impl IsA<gst::Element>, note: impl Fn() + Clone + Send + Sync + 'static) {
+    on_decoders(bin, move |decoder| {
+        let (Some(pad), note) = (decoder.static_pad("sink"), note.clone()) else { return };
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            let caps = pad.current_caps();
+            let map = info.buffer().and_then(|picture| picture.map_readable().ok());
+            if !caps.zip(map).is_some_and(|(caps, map)| is_unreferenced(&caps, &map)) {
+                return gst::PadProbeReturn::Ok;
+            }
+            note();
+            // Not `Drop`: the bindings free what is dropped a second time.
+            gst::PadProbeReturn::Handled
+        });
+    });
+}
+
+/// Calls `take` with each decoder of video that `bin` adds from now on.
+pub(crate) fn on_decoders(bin: &impl IsA<gst::Element>, take: impl Fn(&gst::Element) + Send + Sync + 'static) {
+    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
+    bin.connect_deep_element_added(move |_, parent, element| {
+        // A decoder within another one would get the pictures a second time.
+        if decodes_video(element) && !decodes_video(parent.upcast_ref::<gst::Element>()) {
+            take(element);
+        }
+    });
+}
+
+/// A picture of an encoded video on its way to a decoder, or a piece of sound.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// What its bytes are.
     pub caps: gst::Caps,
     /// The bytes.
     pub buffer: gst::Buffer,
-    /// Running time at which it is shown.
+    /// Running time at which it is shown or heard.
     pub time: gst::ClockTime,
     /// Id of the video that it belongs to, which its decoded picture has, too.
     pub stream: glib::GString,
@@ -148,17 +179,13 @@ pub struct Encoded {
 /// The reference of the time that a decoded frame has in [`encoded_time`].
 const ENCODED: &str = "timestamp/x-emotion-encoded";
 
-/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on. The frames that are
-/// decoded from them have its time in [`encoded_time`].
+/// Calls `take` with each picture that reaches a decoder of video which `bin`, such as a pipeline, adds from now on, except those of a video
+/// that a tag says to turn. The frames that are decoded from them have its time in [`encoded_time`].
 pub fn take_encoded(bin: &impl IsA<gst::Element>, take: impl Fn(Encoded) + Clone + Send + Sync + 'static) {
-    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
-    bin.connect_deep_element_added(move |_, parent, element| {
-        // A decoder within another one would get the pictures a second time.
-        let is_inner = parent.upcast_ref::<gst::Element>();
-        let Some(pad) = element.static_pad("sink").filter(|_| decodes_video(element) && !decodes_video(is_inner)) else { return };
-        let take = take.clone();
+    on_decoders(bin, move |element| {
+        let (Some(pad), take) = (element.static_pad("sink"), take.clone()) else { return };
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            info.buffer().and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(&take);
+            info.buffer().filter(|_| !is_turned(pad)).and_then(|buffer| encoded(pad, buffer)).into_iter().for_each(&take);
             gst::PadProbeReturn::Ok
         });
         let (Some(pad), reference) = (element.static_pad("src"), gst::Caps::new_empty_simple(ENCODED)) else { return };
@@ -196,12 +223,28 @@ pub fn leave_encoded(bin: &impl IsA<gst::Element>) {
     });
 }
 
-fn decodes_video(element: &gst::Element) -> bool {
-    let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
-    class.is_some_and(|class| ["Decoder", "Video"].iter().all(|part| class.split('/').any(|word| word == *part)))
+/// True if a tag of the video at `pad` says that its pictures are not upright, as those of phones are.
+fn is_turned(pad: &gst::Pad) -> bool {
+    let mut is_turned = false;
+    pad.sticky_events_foreach(|event| {
+        if let gst::EventView::Tag(tag) = event.view()
+            && let Some(orientation) = tag.tag().get::<gst::tags::ImageOrientation>()
+        {
+            is_turned = orientation.get() != "rotate-0";
+        }
+        std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+    });
+    is_turned
 }
 
-fn encoded(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Encoded> {
+fn decodes_video(element: &gst::Element) -> bool {
+    let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
+    let has = |parts: &[&str]| class.as_ref().is_some_and(|class| class.split('/').any(|word| parts.contains(&word)));
+    has(&["Decoder"]) && has(&["Video", "Image"])
+}
+
+/// What passes `pad` before it is decoded.
+pub(crate) fn encoded(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Encoded> {
     let time = running_time(pad, buffer)?;
     let stream = pad.sticky_event::<gst::event::StreamStart>(0)?.stream_id().into();
     Some(Encoded { caps: pad.current_caps()?, buffer: buffer.clone(), time, stream })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! An encoder of H.264 for live video: the first installed one of a list, for recordings and for network streams. No encoder
-//! of the list looks ahead, so that no branch of a tee waits for another.
+//! of the list looks ahead, so that no branch of a tee waits for another. And sound that recordings can have.
 //! avenc_mpeg4 is not on it: with gst-libav 1.22 and FFmpeg 5.1, those of Debian 12, its buffers have no valid timestamps, and
 //! mp4mux rejects them.
 
@@ -33,6 +33,54 @@ pub const ENCODERS: [Encoder; 2] = [
         stream: "openh264enc gop-size=60 bitrate=3000000 ! video/x-h264,profile=constrained-baseline",
     },
 ];
+
+/// Sound that recordings can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// Its name in RTP.
+    pub rtp: &'static str,
+    /// The element that takes it out of RTP packets.
+    pub depayloader: &'static str,
+    /// Its media type.
+    pub caps: &'static str,
+    /// Elements from it to what an MP4 file can have. Opus has the shortest delay, and GStreamer's base plugins have it.
+    pub recording: &'static str,
+}
+
+/// The names of [`SOUNDS`], as people know them.
+pub const SOUND_NAMES: &str = "AAC, MP3, Opus, PCMU, PCMA or L16";
+
+/// All of it.
+pub const SOUNDS: [Sound; 7] = {
+    const fn sound(rtp: &'static str, depayloader: &'static str, caps: &'static str, recording: &'static str) -> Sound {
+        Sound { rtp, depayloader, caps, recording }
+    }
+    [
+        sound("MPEG4-GENERIC", "rtpmp4gdepay", "audio/mpeg,mpegversion=4", "aacparse"),
+        sound("MP4A-LATM", "rtpmp4adepay", "audio/mpeg,mpegversion=4", "aacparse"),
+        sound("MPA", "rtpmpadepay", "audio/mpeg,mpegversion=1", "mpegaudioparse"),
+        sound("OPUS", "rtpopusdepay", "audio/x-opus", "opusparse"),
+        sound("PCMU", "rtppcmudepay", "audio/x-mulaw", "mulawdec ! audioconvert ! audioresample ! opusenc"),
+        sound("PCMA", "rtppcmadepay", "audio/x-alaw", "alawdec ! audioconvert ! audioresample ! opusenc"),
+        sound("L16", "rtpL16depay", "audio/x-raw", "audioconvert ! audioresample ! opusenc"),
+    ]
+};
+
+impl Sound {
+    /// The one with these caps, of itself or of its packets.
+    pub fn of(caps: &gst::CapsRef) -> Option<Self> {
+        let name = rtp_name(caps);
+        SOUNDS.into_iter().find(|sound| match name {
+            Some(name) => name == sound.rtp,
+            None => sound.caps.parse::<gst::Caps>().is_ok_and(|own| caps.can_intersect(&own)),
+        })
+    }
+}
+
+/// What packets with these caps carry; `None` for something else than packets.
+pub fn rtp_name(caps: &gst::CapsRef) -> Option<&str> {
+    caps.structure(0)?.get("encoding-name").ok()
+}
 
 /// No encoder of [`ENCODERS`] is installed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

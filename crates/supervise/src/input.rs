@@ -11,6 +11,7 @@ use gst::prelude::*;
 use crate::decoding::{file_decoder, link_default_video, link_video_later, video_decoder};
 use crate::place::Place;
 use crate::rtsp;
+use crate::sound;
 pub use crate::source::Reading;
 use crate::source::{Result, Source, pad};
 use crate::stamp::Stamp;
@@ -26,9 +27,9 @@ pub struct FileLoop {
     ended: Arc<AtomicBool>,
 }
 
-/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file is played at its
-/// own speed and turned upright if it has a rotation tag, and opens no connection. Of several videos, the default one is read. Frames
-/// of cameras have their time of day.
+/// Adds the elements that read `place` to `pipeline`, and links them to `entry` once they have video. A file, also one of a web server, is
+/// played at its own speed and turned upright if it has a rotation tag. One of this machine opens no connection. Of several videos, the
+/// default one is read. Frames of cameras have their time of day.
 ///
 /// # Errors
 /// If an element is missing, or a launch line is wrong.
@@ -63,13 +64,20 @@ impl Source<'_> {
         let file = self.add(gst::ElementFactory::make("filesrc").property("location", path).build()?)?;
         let decode = self.decoder(file_decoder()?)?;
         file.link(&decode)?;
+        let (upright, clock) = self.played()?;
+        link_default_video(&decode, &upright);
+        sound::take(self, &decode);
+        Ok(FileLoop { clock, ended: Arc::default() })
+    }
+
+    /// Adds the elements that turn a film upright, as its tag says, and play it at its own speed: the first and the last one.
+    pub(crate) fn played(&self) -> Result<(gst::Element, gst::Element)> {
         // Phones store the orientation as a tag. `videoflip` does not take all formats of decoders, such as Y42B.
         let convert = self.add(gst::ElementFactory::make("videoconvert").build()?)?;
         let flip = self.add(gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?)?;
         let clock = self.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
         gst::Element::link_many([&convert, &flip, &clock, self.entry])?;
-        link_default_video(&decode, &convert);
-        Ok(FileLoop { clock, ended: Arc::default() })
+        Ok((convert, clock))
     }
 
     /// A camera of this machine, whose element `factory` has these properties.
@@ -94,11 +102,11 @@ impl Source<'_> {
         let latency = u32::try_from(reading.latency.as_millis()).unwrap_or(u32::MAX);
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
         let camera = self.add(camera.property("drop-on-latency", !is_tcp).build()?)?;
-        rtsp::select_video(&camera, reading.video);
+        let video = rtsp::select(&camera, reading.video, reading.sound.as_ref().map(|_| &reading.log));
         let progress = reading.progress.clone();
-        rtsp::watch_data(&camera, move || progress.data());
+        rtsp::watch_data(&camera, &video, move || progress.data());
         let stamp = stamp.clone();
-        rtsp::watch_reports(&camera, move |running, unix| stamp.report(running, unix));
+        rtsp::watch_reports(&camera, &video, move |running, unix| stamp.report(running, unix));
         if let Some(protocols) = reading.protocols {
             camera.set_property_from_str("protocols", protocols);
         }
@@ -117,6 +125,7 @@ impl Source<'_> {
         let decode = self.decoder(video_decoder()?)?;
         link_video_later(&camera, &decode);
         link_video_later(&decode, self.entry);
+        sound::take(self, &camera);
         Ok(())
     }
 }

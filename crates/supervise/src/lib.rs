@@ -10,12 +10,14 @@
 //! | [`place`] | addresses of sources: files, devices, network cameras |
 //! | [`input`] | the elements that read a source |
 //! | [`rtsp`] | a network camera by RTSP |
+//! | `sound` | the sound of a source |
 //! | `source` | how a source is read, and where its elements are |
 //! | `stream` | streams by HTTP, HLS, RTMP, SRT, UDP and RTP |
 //! | [`stamp`] | what is done to each frame of a source |
 //! | [`time_of_day`] | the time of day of frames, by the camera's clock or this machine's |
 //! | [`arrivals`] | the times of frames of a camera whose clock runs at another rate |
 //! | [`decoding`] | a decoder for video |
+//! | `hardware` | hardware decoders, and the way back to software |
 //! | [`encoding`] | an encoder for recordings and network streams |
 //! | [`packages`] | packages of systems that have plugins of GStreamer |
 //! | [`push`] | video to servers of others, and to folders for web servers |
@@ -26,6 +28,7 @@
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
 //! | [`memory`] | heaps that threads share |
 //! | [`metrics`] | text for Prometheus |
+//! | `units` | pictures of H.264 and H.265 that no other one needs |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
 
 pub mod arrivals;
@@ -34,6 +37,7 @@ pub mod chain;
 pub mod configuration;
 pub mod decoding;
 pub mod encoding;
+mod hardware;
 pub mod input;
 pub mod kept;
 pub mod log;
@@ -48,7 +52,9 @@ pub mod rtsp;
 pub mod run;
 pub mod secret;
 pub mod setting;
+mod sound;
 mod source;
 pub mod stamp;
 mod stream;
 pub mod time_of_day;
+mod units;

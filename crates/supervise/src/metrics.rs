@@ -40,13 +40,16 @@ impl Page {
     /// Adds the metrics of sources.
     pub fn add_sources(&mut self, sources: &[(Labels<'_>, Counts)]) {
         type Value = fn(&Counts) -> f64;
-        let metrics: [(&str, Kind, &str, Value); 9] = [
+        let metrics: [(&str, Kind, &str, Value); 10] = [
             ("emotion_source_up", Kind::Gauge, "1 while frames arrive from the source.", |counts| f64::from(counts.is_up)),
             ("emotion_reconnects_total", Kind::Counter, "Attempts to open the source after the first.", |counts| counts.restarts as f64),
             ("emotion_frames_received_total", Kind::Counter, "Frames that the source delivered.", |counts| counts.received as f64),
             ("emotion_frames_analysed_total", Kind::Counter, "Frames that were analysed.", |counts| counts.analysed as f64),
             ("emotion_frames_skipped_total", Kind::Counter, "Frames that were too old when their turn came.", |counts| {
                 counts.skipped as f64
+            }),
+            ("emotion_frames_undecoded_total", Kind::Counter, "Frames that were left out before they were decoded.", |counts| {
+                counts.undecoded as f64
             }),
             ("emotion_frames_damaged_total", Kind::Counter, "Frames that the decoder could not restore.", |counts| counts.damaged as f64),
             ("emotion_faces", Kind::Gauge, "Faces in the last frame.", |counts| counts.faces as f64),

@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::hardware::Hardware;
+
 /// The progress of one source over all of its runs.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -18,6 +20,8 @@ pub struct Progress {
     analysed: AtomicU64,
     skipped: AtomicU64,
     damaged: AtomicU64,
+    undecoded: AtomicU64,
+    pub(crate) hardware: Hardware,
     /// Number of the last frame that was analysed; 0 before the first.
     last_number: AtomicU64,
     faces: AtomicU64,
@@ -40,6 +44,8 @@ pub struct Counts {
     pub skipped: u64,
     /// Frames that the decoder could not restore, which are not among those received.
     pub damaged: u64,
+    /// Frames that were left out before they were decoded.
+    pub undecoded: u64,
     /// Faces in the last frame.
     pub faces: u64,
     /// Faces, added up over all frames.
@@ -58,6 +64,7 @@ impl Progress {
     pub fn begin_run(&self) {
         self.last_ms.store(0, Relaxed);
         self.data_ms.store(0, Relaxed);
+        self.hardware.begin_run();
     }
 
     /// Notes that a run ended and that another one follows.
@@ -109,6 +116,11 @@ impl Progress {
         self.damaged.fetch_add(1, Relaxed);
     }
 
+    /// Counts a frame of the source that is not decoded.
+    pub fn undecoded(&self) {
+        self.undecoded.fetch_add(1, Relaxed);
+    }
+
     /// Counts a frame of the source and numbers it in its offset, which elements up to [`Self::analysed`] keep.
     pub fn received(&self, frame: &mut gst::BufferRef) {
         frame.set_offset(self.received.fetch_add(1, Relaxed) + 1);
@@ -131,13 +143,15 @@ impl Progress {
 
     /// The counts now.
     pub fn counts(&self) -> Counts {
+        let undecoded = self.undecoded.load(Relaxed);
         Counts {
             is_up: self.is_up.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
-            received: self.received.load(Relaxed),
+            received: self.received.load(Relaxed) + undecoded,
             analysed: self.analysed.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
             damaged: self.damaged.load(Relaxed),
+            undecoded,
             faces: self.faces.load(Relaxed),
             sightings: self.sightings.load(Relaxed),
             latency: Duration::from_micros(self.latency_us.load(Relaxed)),
@@ -170,9 +184,10 @@ mod tests {
                 frame
             })
             .collect();
+        progress.undecoded();
         [1, 2, 6].iter().for_each(|&index: &usize| progress.analysed(&frames[index], index));
         let counts = progress.counts();
-        assert_eq!((counts.received, counts.analysed, counts.skipped, counts.faces, counts.sightings), (10, 3, 4, 6, 9));
+        assert_eq!((counts.received, counts.analysed, counts.skipped, counts.faces, counts.sightings), (11, 3, 4, 6, 9));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use crate::encoding::{SOUND_NAMES, Sound, rtp_name};
+use crate::log::Log;
+
 /// Time between two requests that keep a session. Sessions without requests end after 60 s with most cameras, with some after 30 s
 /// or less.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -16,35 +19,62 @@ const MAX_WAITING: u32 = 2048;
 /// Seconds from 1900, where the time of a sender report begins, to 1970.
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
-/// Lets `camera`, an `rtspsrc`, request its video number `wanted`, from 1, and nothing else: the camera does not send sound that is not
-/// requested.
-pub fn select_video(camera: &gst::Element, wanted: usize) {
-    let videos: Mutex<BTreeSet<u32>> = Mutex::default();
-    camera.connect("select-stream", false, move |arguments| {
-        let (number, caps) = (arguments[1].get::<u32>().ok()?, arguments[2].get::<gst::Caps>().ok()?);
-        let media = caps.structure(0)?.get::<String>("media").ok();
-        if media.is_some_and(|media| media != "video") {
-            return Some(false.to_value());
-        }
-        let mut videos = videos.lock();
-        // The streams are asked for again when the protocol changes.
-        videos.insert(number);
-        Some((videos.iter().position(|video| *video == number) == Some(wanted - 1)).to_value())
-    });
+/// The streams of a camera that are known, by their numbers.
+#[derive(Debug, Default)]
+struct Streams {
+    videos: BTreeSet<u32>,
+    sound: Option<u32>,
 }
 
-/// Calls `take` with each packet that arrives at `camera`, an `rtspsrc`, and keeps its session alive. Before version 1.28, `rtspsrc`
-/// does that over UDP alone.
+/// The number of the video that is requested.
+pub type Video = Arc<Mutex<Option<u32>>>;
+
+/// Lets `camera`, an `rtspsrc`, request its video number `wanted`, from 1, and with `sound` the first sound that recordings can have, and
+/// nothing else: the camera does not send what is not requested. `sound` says why there is none.
+pub fn select(camera: &gst::Element, wanted: usize, sound: Option<&Log>) -> Video {
+    let (streams, selected, log) = (Mutex::new(Streams::default()), Video::default(), sound.cloned());
+    let video = selected.clone();
+    camera.connect("select-stream", false, move |arguments| {
+        let (number, caps) = (arguments[1].get::<u32>().ok()?, arguments[2].get::<gst::Caps>().ok()?);
+        let mut streams = streams.lock();
+        // The streams are asked for again when the protocol changes.
+        let is_selected = match caps.structure(0)?.get::<&str>("media") {
+            Ok("audio") => log.as_ref().is_some_and(|log| is_recordable(&caps, log)) && *streams.sound.get_or_insert(number) == number,
+            Ok(media) if media != "video" => false,
+            _ => {
+                streams.videos.insert(number);
+                let is_wanted = streams.videos.iter().position(|video| *video == number) == Some(wanted - 1);
+                is_wanted.then(|| *selected.lock() = Some(number));
+                is_wanted
+            }
+        };
+        Some(is_selected.to_value())
+    });
+    video
+}
+
+/// True if recordings can have the sound. Otherwise `log` says what was found.
+fn is_recordable(caps: &gst::CapsRef, log: &Log) -> bool {
+    let is_known = Sound::of(caps).is_some();
+    if !is_known {
+        let found = rtp_name(caps).unwrap_or("something unknown");
+        log.say(format_args!("the sound is not recorded: expected {SOUND_NAMES}, found {found}"));
+    }
+    is_known
+}
+
+/// Calls `take` with each packet of `video` that arrives at `camera`, an `rtspsrc`, and keeps its session alive. Before version 1.28,
+/// `rtspsrc` does that over UDP alone.
 ///
 /// The request is sent from the thread that reads the connection, between two packets. From another thread it would interrupt
 /// that one within a packet.
-pub fn watch_data(camera: &gst::Element, take: impl Fn() + Clone + Send + Sync + 'static) {
+pub fn watch_data(camera: &gst::Element, video: &Video, take: impl Fn() + Clone + Send + Sync + 'static) {
     let last = Arc::new(Mutex::new(Instant::now()));
-    let camera_of = camera.downgrade();
+    let (camera_of, video) = (camera.downgrade(), video.clone());
     connect_manager(camera, move |manager| {
-        let (take, last, camera) = (take.clone(), last.clone(), camera_of.clone());
+        let (take, last, camera, video) = (take.clone(), last.clone(), camera_of.clone(), video.clone());
         manager.connect_pad_added(move |_, pad| {
-            if !pad.name().starts_with("recv_rtp_sink") {
+            if video.lock().is_none_or(|video| pad.name() != format!("recv_rtp_sink_{video}")) {
                 return;
             }
             let (take, last, camera) = (take.clone(), last.clone(), camera.clone());
@@ -116,13 +146,14 @@ fn keep_alive(camera: &gst::Element) {
     }
 }
 
-/// Calls `take` with each sender report of `camera`, an `rtspsrc`: a running time, and what the camera's clock said then, in
+/// Calls `take` with each sender report of `video` of `camera`, an `rtspsrc`: a running time, and what the camera's clock said then, in
 /// nanoseconds since 1970.
-pub fn watch_reports(camera: &gst::Element, take: impl Fn(i64, i64) + Clone + Send + Sync + 'static) {
+pub fn watch_reports(camera: &gst::Element, video: &Video, take: impl Fn(i64, i64) + Clone + Send + Sync + 'static) {
+    let video = video.clone();
     connect_manager(camera, move |manager| {
-        let take = take.clone();
+        let (take, video) = (take.clone(), video.clone());
         manager.connect("new-jitterbuffer", false, move |arguments| {
-            let take = take.clone();
+            let take = Some(take.clone()).filter(|_| arguments[2].get().ok() == *video.lock())?;
             arguments[1].get::<gst::Element>().ok()?.connect("handle-sync", false, move |arguments| {
                 let sync = arguments[1].get::<gst::Structure>().ok()?;
                 let (running, unix) = clock_of(&sync)?;

@@ -49,7 +49,7 @@ pub fn play<C>(
     loop {
         let wait = if started.is_err() { START_REASON } else { TICK };
         match bus.timed_pop_filtered(wait, &types).as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => return End::Failed(reason(error)),
+            Some(gst::MessageView::Error(error)) => return failed(progress, error.src(), reason(error)),
             Some(gst::MessageView::Eos(_)) => return End::Finished,
             Some(gst::MessageView::Latency(_)) => {
                 let _ = pipeline.recalculate_latency();
@@ -63,9 +63,15 @@ pub fn play<C>(
         }
         let pictureless = silence.unwrap_or_else(|| began.elapsed());
         if let Some(reason) = stall.and_then(|stall| stalled(pictureless, progress.since_last_data(), stall)) {
-            return End::Failed(reason);
+            return failed(progress, None, reason);
         }
     }
+}
+
+/// The end of a run that failed in `element`, if it is known.
+fn failed<C>(progress: &Progress, element: Option<&gst::Object>, reason: String) -> End<C> {
+    let decoder = progress.hardware.fail(element, progress.since_last_frame().is_some());
+    End::Failed(decoder.map_or(reason.clone(), |decoder| format!("{reason}; {decoder} is not used any more")))
 }
 
 /// Stops `pipeline`. If its elements wait for each other, as those of `rtspsrc` can for ever when a session ends right after its

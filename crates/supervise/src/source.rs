@@ -8,8 +8,11 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::decoding::{limit_pixels, link_video_later, video_decoder};
+use crate::hardware;
 use crate::log::Log;
 use crate::progress::Progress;
+use crate::recording::Tap;
+use crate::sound;
 use crate::time_of_day::Clock;
 
 /// What an element of a source returns.
@@ -32,6 +35,8 @@ pub struct Reading {
     pub clock: Clock,
     /// Which video of a network camera is read, from 1.
     pub video: usize,
+    /// Takes the sound. Without it, none of a network camera is requested.
+    pub sound: Option<Arc<Tap>>,
     /// Counts data and damaged frames.
     pub progress: Arc<Progress>,
     /// Says what users should know about the source.
@@ -58,6 +63,7 @@ impl Source<'_> {
         let decode = self.decoder(video_decoder()?)?;
         from.link(&decode)?;
         link_video_later(&decode, to);
+        sound::take(self, &decode);
         Ok(decode)
     }
 
@@ -71,8 +77,9 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Adds `decode`, which decodes no larger frames than are wanted.
+    /// Adds `decode`, which decodes no larger frames than are wanted, and in software where hardware has failed.
     pub fn decoder(&self, decode: gst::Element) -> Result<gst::Element> {
+        hardware::watch(&decode, &self.reading.progress, &self.reading.log);
         self.reading.max_pixels.into_iter().for_each(|max| limit_pixels(&decode, max));
         self.add(decode)
     }

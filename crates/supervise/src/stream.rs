@@ -15,11 +15,10 @@ pub(crate) fn add(source: &Source<'_>, address: &str) -> Result<()> {
     match address.split_once("://").map(|(scheme, _)| scheme) {
         Some("http" | "https") => {
             // Plays what is a file, or in parts as HLS, at its own speed. The pictures of Motion JPEG have the time of their arrival.
-            let clock = source.add(gst::ElementFactory::make("clocksync").property("sync-to-first", true).build()?)?;
-            clock.link(source.entry)?;
+            let (upright, _) = source.played()?;
             let element = source.add(http(source, address)?)?;
             source.count_data(&element)?;
-            let decode = source.decoded(&element, &clock)?;
+            let decode = source.decoded(&element, &upright)?;
             expect_motion_jpeg(&element, &decode)
         }
         Some("rtmp" | "rtmps") => {

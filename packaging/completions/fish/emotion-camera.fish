@@ -12,6 +12,8 @@ complete -c emotion-camera -l protocol -d 'Protocol to a network camera' -r -f -
 udp\t''"
 complete -c emotion-camera -l stream -d 'Which video of a network camera that has several, from 1' -r
 complete -c emotion-camera -l fps -d 'Analyse at most this many frames a second; without it, all' -r
+complete -c emotion-camera -l skip-frame -d 'Frames that are neither decoded nor analysed, but recorded if the picture is the camera\'s own. It makes no difference to cameras whose frames all need the one before' -r -f -a "none\t'None'
+noref\t'Those of H.264 and H.265 that no other frame needs'"
 complete -c emotion-camera -l max-delay -d 'Time that a frame may wait for those before it. Later ones are skipped. Cameras that send several frames at once need it; 0 is for the newest frame only' -r
 complete -c emotion-camera -l clock -d 'Whose clock gives the time of day of records' -r -f -a "camera\t'The camera\'s, if it reports its time and that is within 10 seconds of this machine\'s'
 arrival\t'This machine\'s, when a frame arrives'"
@@ -23,10 +25,10 @@ track\t'How the face looks at rest, learnt from its track and forgotten with it'
 complete -c emotion-camera -l draw -d 'Draw faces in the served and recorded picture' -r -f -a "true\t''
 false\t''"
 complete -c emotion-camera -l labels -d 'Text of the labels, such as happiness=glücklich,anger=Ärger' -r
-complete -c emotion-camera -l blur -d 'How to hide faces in the served, recorded and sent picture' -r -f -a "none\t''
-pixelate\t''
-blur\t''
-solid\t''"
+complete -c emotion-camera -l blur -d 'How to hide faces in the served, recorded and sent picture' -r -f -a "none\t'Faces are left unchanged'
+pixelate\t'A mosaic of a few blocks'
+blur\t'Smooth transitions between the colours of a few blocks'
+solid\t'A uniform grey'"
 complete -c emotion-camera -l blur-delay -d 'With --blur: how long frames are held back, so that a face is hidden from before it was found until after it was lost, in milliseconds' -r
 complete -c emotion-camera -l recall -d 'How many faces may be missed. High is for hiding faces: more other things are taken for one, and each search takes longer' -r -f -a "balanced\t'Few, and few other things are taken for faces'
 high\t'As few as possible, to hide faces'"
@@ -62,6 +64,8 @@ complete -c emotion-camera -l files-folder -d 'Record to 00000.mp4, 00000.ndjson
 complete -c emotion-camera -l files-seconds -d 'Length of a recording; one of the camera\'s own H.264 or H.265 goes on until its next key frame' -r
 complete -c emotion-camera -l files-video -d 'Picture that is recorded. With --blur, and if the camera sends something else than H.264 or H.265, it is encoded at --size' -r -f -a "camera\t'The camera\'s own, without encoding it again'
 drawn\t'The served one, with faces drawn'"
+complete -c emotion-camera -l files-sound -d 'Record the camera\'s sound beside the picture. It is not requested otherwise. With --record-source, it is the sound of that one. AAC, MP3 and Opus are recorded as they are, PCMU, PCMA and L16 are encoded as Opus' -r -f -a "true\t''
+false\t''"
 complete -c emotion-camera -l files-keep-days -d 'Delete this camera\'s own recordings that ended so many days ago; off, or without it, keeps them' -r
 complete -c emotion-camera -l files-keep-bytes -d 'Delete this camera\'s own oldest recordings while all of them have more bytes; off, or without it, keeps them' -r
 complete -c emotion-camera -l metrics-listen -d 'Serve /metrics for Prometheus by HTTP, without encryption and to anyone; off serves nothing' -r

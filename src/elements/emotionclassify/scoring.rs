@@ -4,9 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use super::settings::Settings;
+use crate::choices::{Baseline, Prior};
 use crate::crops::results::Selection;
 use crate::elements::analyser::LoadedModel;
-use crate::elements::face_network::settings::{Baseline, FaceSettings};
+use crate::elements::face_network::settings::FaceSettings;
 use crate::elements::face_network::{FaceNetwork, Run};
 use crate::error::Result;
 use crate::expression::baseline::ClassMeans;
@@ -15,7 +16,6 @@ use crate::face_geometry::PoseLimits;
 use crate::geometry::Size;
 use crate::meta::message::{self, BufferTimes};
 use crate::meta::{intern, write_emotions};
-use crate::model::Prior;
 use crate::record::FaceRecord;
 
 /// The category of the log lines.

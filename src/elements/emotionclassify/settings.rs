@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
+use crate::choices::Prior;
 use crate::crops::results::Selection;
 use crate::elements::face_network::settings::FaceSettings;
 use crate::elements::properties::When::{Playing, Ready};
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::expression::classifier::Classifier;
 use crate::expression::scorer::ScoringOptions;
 use crate::face_geometry::PoseLimits;
-use crate::model::{Prior, embedded::EXPRESSION};
+use crate::model::embedded::EXPRESSION;
 
 /// The values of the properties.
 #[derive(Clone, Debug)]

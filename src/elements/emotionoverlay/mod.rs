@@ -75,7 +75,7 @@ mod settings;
 use gst::glib;
 use gst::prelude::*;
 
-pub use privacy::{BlurFaces, BlurUnsearched};
+pub use privacy::BlurUnsearched;
 pub use settings::Palette;
 
 glib::wrapper! {

@@ -7,42 +7,12 @@ use gst::glib;
 use gst_video::VideoInfo;
 
 use super::compose::paint;
-use crate::draw::{Blur, Coverage, Snapshot, Uncovered};
+use crate::choices::{Blur, BlurFaces};
+use crate::draw::{Coverage, Snapshot, Uncovered};
 use crate::elements::frame;
 use crate::error::Result;
 use crate::geometry::Rect;
 use crate::record::FrameRecord;
-
-/// The values of the property `blur-faces`: how faces are made unrecognisable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionOverlayBlurFaces")]
-#[repr(i32)]
-pub enum BlurFaces {
-    /// Faces are left unchanged.
-    #[default]
-    #[enum_value(name = "None: faces are left unchanged", nick = "none")]
-    None = 0,
-    /// A mosaic of a few blocks.
-    #[enum_value(name = "Pixelate: a mosaic of a few blocks", nick = "pixelate")]
-    Pixelate = 1,
-    /// Smooth transitions between the colours of a few blocks.
-    #[enum_value(name = "Blur: a smooth surface", nick = "blur")]
-    Blur = 2,
-    /// A uniform grey.
-    #[enum_value(name = "Solid: a uniform grey", nick = "solid")]
-    Solid = 3,
-}
-
-impl From<BlurFaces> for Option<Blur> {
-    fn from(blur: BlurFaces) -> Self {
-        match blur {
-            BlurFaces::None => None,
-            BlurFaces::Pixelate => Some(Blur::Pixelate),
-            BlurFaces::Blur => Some(Blur::Smooth),
-            BlurFaces::Solid => Some(Blur::Solid),
-        }
-    }
-}
 
 /// The values of the property `blur-unsearched`: what is shown of a frame that was not searched within `blur-max-age`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]

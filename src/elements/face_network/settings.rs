@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use crate::choices::Baseline;
 use crate::crops::results::Selection;
 use crate::elements::execution::{ExecutionSettings, execution_fields};
 use crate::elements::plugin_folder::plugin_folder;
@@ -24,19 +24,6 @@ use crate::track::tracker::MAX_DETECTIONS;
 /// delay the frames; the faces take turns instead. A file or a photo has time for all of them, up to [`MAX_DETECTIONS`], and a
 /// photo has no later frame.
 const LIVE_FACES_PER_FRAME: usize = 16;
-
-/// The values of the property `baseline`: what the results of a face are relative to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionBaseline")]
-pub enum Baseline {
-    /// All people.
-    #[default]
-    #[enum_value(name = "Relative to the mean of all people", nick = "none")]
-    None,
-    /// The face itself.
-    #[enum_value(name = "Relative to how the face of the track looks at rest", nick = "track")]
-    Track,
-}
 
 /// What an action signal asks of a face. The next frame does it.
 #[derive(Clone, Copy, Debug)]

@@ -122,7 +122,7 @@ use gst::prelude::*;
 
 pub use imp::FaceDetectImpl;
 pub use opencv::{CascadeFlags, Updates};
-pub use settings::{Detector, Recall};
+pub use settings::Detector;
 
 glib::wrapper! {
     /// The element `facedetect`.

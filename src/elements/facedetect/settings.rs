@@ -8,6 +8,8 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::opencv::{OpencvSettings, Updates};
+use crate::choices::Recall;
+use crate::detector::haar::HaarDetector;
 use crate::detector::network::{Family, NetworkDetector};
 use crate::detector::{DetectOptions, FaceDetector};
 use crate::elements::execution::{ExecutionSettings, execution_fields};
@@ -16,8 +18,6 @@ use crate::elements::properties::When::{Playing, Ready};
 use crate::elements::properties::{
     self, PostMessages, Properties, Property, boolean, choice, double, extract, field, string, uint, uint64,
 };
-#[cfg(any(test, not(feature = "haar")))]
-use crate::error::Error;
 use crate::error::Result;
 use crate::model::ModelFile;
 use crate::model::search_path::SearchPath;
@@ -47,22 +47,9 @@ pub enum Detector {
     /// A YuNet network, given by `model-file`.
     #[enum_value(name = "YuNet network, given by model-file", nick = "yunet")]
     YuNet,
-    /// OpenCV's Haar cascade, in builds with the cargo feature `haar`.
+    /// OpenCV's Haar cascade, whose library is loaded at run time.
     #[enum_value(name = "OpenCV Haar cascade", nick = "haar")]
     Haar,
-}
-
-/// The values of the property `recall`: how many faces may be missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionFaceDetectRecall")]
-pub enum Recall {
-    /// Few faces are missed, and hardly anything else is taken for one.
-    #[default]
-    #[enum_value(name = "Balanced: few faces are missed and few other things found", nick = "balanced")]
-    Balanced,
-    /// As few faces as possible are missed, to hide all of them.
-    #[enum_value(name = "High: a low threshold, another scale and tiles, to hide faces", nick = "high")]
-    High,
 }
 
 /// With [`Recall::High`]: the share of the detector's own threshold at which a large face in profile that moves fast is found in every
@@ -167,8 +154,8 @@ impl Settings {
     pub(super) fn load_detector(&self) -> Result<Box<dyn FaceDetector>> {
         let search = SearchPath::from_env(plugin_folder());
         let family = match self.detector {
-            Detector::Haar => return self.load_cascade(),
-            Detector::Auto if self.model_file.is_none() && self.opencv.profile.is_some() => return self.load_cascade(),
+            Detector::Haar => return self.load_cascade(&search),
+            Detector::Auto if self.model_file.is_none() && self.opencv.profile.is_some() => return self.load_cascade(&search),
             Detector::Auto => None,
             Detector::EmotionFace => Some(Family::EmotionFace),
             Detector::CenterFace => Some(Family::CenterFace),
@@ -185,25 +172,10 @@ impl Settings {
         Ok(Box::new(detector.with_scales(scales)))
     }
 
-    #[cfg(feature = "haar")]
-    fn load_cascade(&self) -> Result<Box<dyn FaceDetector>> {
+    fn load_cascade(&self, search: &SearchPath) -> Result<Box<dyn FaceDetector>> {
         let profile = self.opencv.profile.as_deref().unwrap_or(crate::detector::DEFAULT_CASCADE);
-        Ok(Box::new(crate::detector::haar::HaarDetector::load(profile.as_ref())?))
+        Ok(Box::new(HaarDetector::load(profile.as_ref(), search)?))
     }
-
-    #[cfg(not(feature = "haar"))]
-    fn load_cascade(&self) -> Result<Box<dyn FaceDetector>> {
-        Err(without_opencv())
-    }
-}
-
-/// The error of a build without the cascade.
-#[cfg(any(test, not(feature = "haar")))]
-fn without_opencv() -> Error {
-    let message = "This plugin was built without OpenCV, which detector=haar and profile need. `make build` builds it with OpenCV, and so \
-                   does the cargo feature haar, for which Debian has the packages libopencv-dev, clang and opencv-data. Without both \
-                   properties, a network finds the faces";
-    Error::Config(message.into())
 }
 
 /// The properties, besides those of OpenCV's element.
@@ -260,16 +232,3 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
     properties.extend(execution_fields!(Settings: execution));
     Properties::new(properties)
 });
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_build_without_opencv_says_how_to_get_the_cascade() {
-        let message = without_opencv().message();
-        for part in ["detector=haar", "profile", "`make build`", "cargo feature haar", "libopencv-dev", "opencv-data"] {
-            assert!(message.contains(part), "{part} in {message}");
-        }
-    }
-}

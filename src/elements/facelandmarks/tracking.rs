@@ -4,9 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use super::settings::Settings;
+use crate::choices::Baseline;
 use crate::crops::results::Selection;
 use crate::elements::analyser::LoadedModel;
-use crate::elements::face_network::settings::{Baseline, FaceSettings};
+use crate::elements::face_network::settings::FaceSettings;
 use crate::elements::face_network::{FaceNetwork, Run};
 use crate::error::Result;
 use crate::face_geometry::FaceGeometry;

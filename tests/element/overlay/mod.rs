@@ -7,6 +7,7 @@ mod coverage;
 
 use std::time::Duration;
 
+use emotion_core::choices::BlurFaces;
 use emotion_core::geometry::{Rect, Size};
 use emotion_core::record::{DetectionInfo, EmotionResult, FaceRecord};
 use emotion_core::scores::{FERPLUS_LABELS, LabelSet, Scores};
@@ -14,7 +15,6 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, VideoOverlayCompositionMeta};
-use gstemotion::elements::emotionoverlay::BlurFaces;
 use gstemotion::elements::frame::FORMATS;
 use gstemotion::meta::{write_detections, write_emotions};
 use test_support::gstreamer::init;

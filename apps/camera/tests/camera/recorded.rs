@@ -12,8 +12,8 @@ use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use serde_json::Value;
 use test_support::broker::free_port;
-use test_support::fetched;
 use test_support::truth_film::{Mark, Path as Way, TruthFilm, read};
+use test_support::{fetched, recipes};
 
 use crate::service::{folder, run, signal};
 use crate::support::{has, wait_until};
@@ -42,11 +42,16 @@ pub fn write_film(folder: &Path, truth: &TruthFilm, encoder: &str) -> PathBuf {
     film
 }
 
-/// Serves a file by RTSP, on a thread of its own. Returns its address.
+/// Serves a film by RTSP, on a thread of its own. Returns its address.
 pub fn serve(film: &Path) -> String {
+    let pay = if has_h265(film) { "h265parse ! rtph265pay" } else { "h264parse ! rtph264pay" };
+    serve_line(&format!("( filesrc location={} ! qtdemux ! {pay} config-interval=-1 name=pay0 pt=96 )", film.display()))
+}
+
+/// Serves what a launch line makes, likewise.
+pub fn serve_line(line: &str) -> String {
     gst::init().unwrap();
-    let (port, pay) = (free_port(), if has_h265(film) { "h265parse ! rtph265pay" } else { "h264parse ! rtph264pay" });
-    let line = format!("( filesrc location={} ! qtdemux ! {pay} config-interval=-1 name=pay0 pt=96 )", film.display());
+    let (port, line) = (free_port(), line.to_owned());
     std::thread::spawn(move || {
         let server = gst_rtsp_server::RTSPServer::new();
         server.set_service(&port.to_string());
@@ -65,7 +70,7 @@ fn has_h265(film: &Path) -> bool {
 }
 
 /// The frames of a video: their times in nanoseconds, and what they say.
-fn marks(video: &Path) -> Vec<(u64, Option<Mark>)> {
+pub fn marks(video: &Path) -> Vec<(u64, Option<Mark>)> {
     pictures(video).into_iter().map(|(time, mark, _)| (time, mark)).collect()
 }
 
@@ -91,7 +96,7 @@ pub fn pictures(video: &Path) -> Vec<(u64, Option<Mark>, Vec<u8>)> {
     found
 }
 
-fn records(days: &Path, number: u32) -> Vec<Value> {
+pub fn records(days: &Path, number: u32) -> Vec<Value> {
     let text = fs::read_to_string(days.join(format!("{number:05}.ndjson"))).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -111,7 +116,7 @@ fn record(test: &str, encoder: &str, source: impl Fn(&Path) -> String) -> Option
 }
 
 /// Likewise, with these options.
-fn record_with(test: &str, encoder: &str, source: impl Fn(&Path) -> String, options: &[&str]) -> Option<PathBuf> {
+pub fn record_with(test: &str, encoder: &str, source: impl Fn(&Path) -> String, options: &[&str]) -> Option<PathBuf> {
     if !fetched("centerface") || !has("ffmpeg") {
         return None;
     }
@@ -184,6 +189,23 @@ fn a_picture_that_is_turned_upright_is_analysed_and_recorded_upright() {
         let encoder = format!("{H264} -vf {filter}");
         let source = |film: &Path| film.display().to_string();
         if record_with(&format!("recorded-turned-{turn}"), &encoder, source, &["--turn", turn]).is_none() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_film_that_says_how_it_is_turned_is_analysed_and_recorded_upright() {
+    // The tag counts counterclockwise.
+    for (turn, filter, is_file) in [("90", "transpose=clock", true), ("180", "hflip,vflip", true), ("270", "transpose=cclock", false)] {
+        let source = |film: &Path| {
+            let (folder, turned) = (film.parent().unwrap(), film.with_file_name("turned.mp4"));
+            let mut command = Command::new("ffmpeg");
+            command.args(["-v", "error", "-i"]).arg(film).args(["-c", "copy", "-metadata:s:v", &format!("rotate={turn}")]);
+            assert!(command.arg(&turned).status().unwrap().success());
+            if is_file { turned.display().to_string() } else { recipes::serve(folder.to_owned()) + "turned.mp4" }
+        };
+        if record_with(&format!("recorded-tag-{turn}"), &format!("{H264} -vf {filter}"), source, &[]).is_none() {
             return;
         }
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use emotion_core::geometry::Size;
 use emotion_photo_reader::{Reading as Reader, source};
-use emotion_supervise::chain::{Chain, Recall};
+use emotion_supervise::chain::{self, Chain, Recall};
 use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading};
 use emotion_supervise::log::Log;
@@ -102,7 +102,7 @@ impl Graph {
 
         // Frames of a camera do not wait for the networks. Frames of a file, and the few of a browser, wait for their faces.
         let asynchronous = matches!(&source.input, Input::Place(place) if !place.is_file());
-        let chain = Chain::new(has_geometry, &[Setting::new("*", "async", asynchronous), constant.recall.setting()])?;
+        let chain = Chain::new(has_geometry, &[Setting::new("*", "async", asynchronous), chain::recall(constant.recall)])?;
         chain.link(&pipeline, &named("converted")?, &named("faces")?)?;
         read_faces(&pad(chain.classifier(), "src")?, source.clone());
 
@@ -206,6 +206,7 @@ fn add_input(
                 max_pixels: Some(MAX_PIXELS),
                 clock: Clock::Camera,
                 video: 1,
+                sound: None,
                 progress: source.progress.clone(),
                 log: log(source),
             };

@@ -82,7 +82,7 @@ impl Switches {
             Setting::new(DETECTOR.0, "score-threshold", self.threshold.unwrap_or(-1.0)),
             Setting::new(DETECTOR.0, "detect-interval", self.interval),
             chain::prior(self.prior),
-            self.baseline.setting(),
+            chain::baseline(self.baseline),
         ]
     }
 }

@@ -47,6 +47,10 @@ const PHOTO_TURNS: [Turn; 9] = [
     turn(-90, false, 320),
     turn(180, true, 320),
 ];
+/// Borders of a photo in which faces are found that its edges cut off, and their least confidence.
+const PHOTO_BORDERS: [Turn; 2] = [bordered(0.1, 480), bordered(0.2, 480)];
+const CUT_OFF: f32 = 0.15;
+const EDGE: f32 = 0.25;
 /// Boxes with a higher IoU are of one face.
 const SAME_IOU: f32 = 0.3;
 /// Axes of the ellipse that is hidden for a box, in its sides.
@@ -61,7 +65,12 @@ const MAX_PICTURES: usize = 24;
 
 /// A turn by degrees.
 const fn turn(degrees: i32, mirrored: bool, longer_side: u32) -> Turn {
-    Turn { roll: degrees as f32 * std::f32::consts::PI / 180.0, mirrored, longer_side }
+    Turn { roll: degrees as f32 * std::f32::consts::PI / 180.0, mirrored, longer_side, border: 0.0 }
+}
+
+/// The frame with a grey border.
+const fn bordered(border: f32, longer_side: u32) -> Turn {
+    Turn { border, ..turn(0, false, longer_side) }
 }
 
 /// What was found in a file, hidden and left out.
@@ -143,12 +152,23 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
                 eye.look_turned(&shown.view, turn, &mut turned)?;
             }
             look.finds.extend(turned.into_iter().filter(|find| find.confidence >= NEW));
+            let mut at_edges = Vec::new();
+            for turn in PHOTO_BORDERS {
+                eye.look_turned(&shown.view, turn, &mut at_edges)?;
+            }
+            look.finds.extend(at_edges.into_iter().filter(|find| find.confidence >= CUT_OFF && is_cut_off(find.rect)));
         }
         look.finds = distinct(look.finds);
         looks.push(look);
         Ok(())
     })?;
     Ok((looks, others))
+}
+
+/// True if the edge of the frame is nearer to a box than this share of its side, or cuts it.
+fn is_cut_off(rect: Rect) -> bool {
+    let near = |start: f32, length: f32| start < EDGE * length || start + length > 1.0 - EDGE * length;
+    near(rect.x, rect.w) || near(rect.y, rect.h)
 }
 
 /// The finds without those of a face that was found more surely.
@@ -265,6 +285,15 @@ mod tests {
         assert!(is_hidden(rect, &Cover { boxes: Vec::new(), is_whole: true }) && !is_hidden(rect, &Cover::default()));
         let halves = vec![Rect::new(0.36, 0.4, 0.1, 0.1), Rect::new(0.44, 0.4, 0.1, 0.1)];
         assert!(is_hidden(rect, &Cover { boxes: halves, is_whole: false }), "two that overlap");
+    }
+
+    #[test]
+    fn a_face_at_an_edge_is_cut_off() {
+        let at = |x: f32, y: f32| is_cut_off(Rect::new(x, y, 0.2, 0.1));
+        assert_eq!(
+            [(0.4, 0.4), (0.04, 0.4), (0.79, 0.4), (0.4, -0.05), (0.4, 0.88)].map(|(x, y)| at(x, y)),
+            [false, true, true, true, true]
+        );
     }
 
     #[test]

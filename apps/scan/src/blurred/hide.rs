@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emotion_core::draw::Blur;
+use emotion_core::choices::Blur;
 use emotion_core::geometry::Size;
 use emotion_supervise::decoding::file_decoder;
 use gst::prelude::*;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::container::{Container, sound_line};
 use super::failure::Failure;
-use super::options::{Sound, Style};
+use super::options::Sound;
 use super::tracks::{Cover, Plan};
 use crate::error::Error;
 use crate::upright;
@@ -26,7 +26,7 @@ pub(super) struct Copying<'a> {
     pub input: &'a Path,
     pub output: &'a Path,
     pub container: &'a Container,
-    pub style: Style,
+    pub style: Blur,
     pub sound: Sound,
     /// A file is given up after this time without progress.
     pub limit: Duration,
@@ -42,7 +42,7 @@ pub(super) fn hide(copying: Copying, plan: &Plan) -> Result<(), Failure> {
     let pipeline = upright::pipeline(&line)?;
     upright::element(&pipeline, "out").set_property("location", copying.output);
     let passed = Passed::default();
-    hide_frames(&upright::element(&pipeline, "hidden"), plan.covers.clone(), copying.style.into(), passed.clone());
+    hide_frames(&upright::element(&pipeline, "hidden"), plan.covers.clone(), copying.style, passed.clone());
     keep_no_tags(&upright::element(&pipeline, "end"));
     upright::read(&pipeline, copying.input, || {
         let decode = file_decoder()?;

@@ -7,10 +7,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use emotion_core::choices::Blur;
 use serde::{Deserialize, Serialize};
 
 use super::copy::Report;
-use super::options::{Sound, Style};
+use super::options::Sound;
 use crate::error::Error;
 use crate::findings::FileKey;
 
@@ -37,7 +38,7 @@ pub(super) struct Finished {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Made {
     pub version: String,
-    pub style: Style,
+    pub style: Blur,
     pub sound: Sound,
 }
 

@@ -39,7 +39,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use options::{Blurring, Sound, Style};
+pub use options::{Blurring, Sound};
 
 use crate::analysis::start_elements;
 use crate::command_line::CommandLine;

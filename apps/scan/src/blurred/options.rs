@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
-use emotion_core::draw::Blur;
+use emotion_core::choices::Blur;
 use serde::{Deserialize, Serialize};
 
 /// The options of copies with hidden faces.
@@ -18,34 +18,11 @@ pub struct Blurring {
 
     /// With --blurred: how faces are hidden. Behind a grey, nobody can be found by comparing pictures
     #[arg(long, value_name = "STYLE", value_enum, default_value = "solid", requires = "blurred")]
-    pub style: Style,
+    pub style: Blur,
 
     /// With --blurred: whether the sound of videos is copied. People can be recognised by their voices
     #[arg(long, value_name = "SOUND", value_enum, default_value = "keep", requires = "blurred")]
     pub sound: Sound,
-}
-
-/// How faces are hidden.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Style {
-    /// A mosaic of a few blocks
-    Pixelate,
-    /// Smooth transitions between the colours of a few blocks
-    Blur,
-    /// A uniform grey
-    #[default]
-    Solid,
-}
-
-impl From<Style> for Blur {
-    fn from(style: Style) -> Self {
-        match style {
-            Style::Pixelate => Self::Pixelate,
-            Style::Blur => Self::Smooth,
-            Style::Solid => Self::Solid,
-        }
-    }
 }
 
 /// What becomes of the sound.

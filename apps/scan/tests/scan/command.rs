@@ -304,6 +304,9 @@ fn names_that_are_not_utf_8_are_different_files() {
     let files = folder.rows("out.files.ndjson");
     assert!(files[0]["file"] == "in/\\xFE.jpg" && files[0]["faces"] == 2 && files[0]["error"].is_null(), "{}", files[0]);
     assert!(files[1]["file"] == "in/\\xFF.jpg" && files[1]["faces"].is_null() && files[1]["error"].is_string(), "{}", files[1]);
+    // As an argument, too.
+    ended(folder.command("--output named.ndjson").arg(name(0xfe)).output().unwrap(), 0);
+    assert_eq!(folder.rows("named.files.ndjson")[0]["faces"], 2);
 }
 
 #[test]

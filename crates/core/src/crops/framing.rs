@@ -10,7 +10,7 @@ use crate::record::FaceRecord;
 
 /// A face to crop.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Face<'a> {
+pub struct CropFace<'a> {
     /// Its box in pixels of the frame.
     pub rect: Rect,
     /// Name of the detector that drew the box; each frames faces differently.
@@ -19,7 +19,7 @@ pub struct Face<'a> {
     pub landmarks: Option<Landmarks5>,
 }
 
-impl<'a> Face<'a> {
+impl<'a> CropFace<'a> {
     /// The face of a record on a frame of `size`, with the landmarks of the detector.
     pub fn of(record: &'a FaceRecord, size: Size) -> Self {
         let detection = record.detection.as_ref();

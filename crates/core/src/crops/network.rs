@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::crops::framing::Face;
+use crate::crops::framing::CropFace;
 use crate::error::{Error, Result};
 use crate::geometry::{Crop, Size};
 use crate::image::FrameView;
@@ -92,7 +92,7 @@ impl CropNetwork {
     }
 
     /// Replaces `crops` with the squares to crop for `faces`.
-    pub fn frame(&self, faces: &[Face], crops: &mut Vec<Crop>) {
+    pub fn frame(&self, faces: &[CropFace], crops: &mut Vec<Crop>) {
         let framing = &self.description.framing;
         crops.clear();
         crops.extend(faces.iter().map(|face| framing.crop(face.rect, face.detector, face.landmarks.as_ref())));

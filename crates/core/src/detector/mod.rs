@@ -12,7 +12,6 @@
 
 pub mod centerface;
 pub mod emotionface;
-#[cfg(feature = "haar")]
 pub mod haar;
 pub mod network;
 pub mod suppression;

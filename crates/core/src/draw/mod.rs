@@ -36,7 +36,6 @@ mod blur;
 mod snapshot;
 mod coverage;
 
-pub use blur::Blur;
 pub use canvas::{Canvas, PlaneMut};
 pub use coverage::{Cover, Coverage, Uncovered};
 pub use painter::{CornerFigures, Painter};

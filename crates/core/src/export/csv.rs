@@ -21,7 +21,7 @@ use crate::scores::{FERPLUS_LABELS, UNKNOWN};
 /// A column: its name, and what adds its cell to a row. [`super`] says what it means.
 type Column<F> = (&'static str, F);
 type OfFrame = fn(&str, &FrameTime, &mut Row);
-type OfFace = fn(&Face<'_>, &mut Row);
+type OfFace = fn(&FaceRow<'_>, &mut Row);
 type OfSummary = fn(&Summary, &mut Row);
 
 #[rustfmt::skip] // A column is a line.
@@ -64,12 +64,12 @@ const SUMMARY: [Column<OfSummary>; 4] = [
 ];
 
 /// What a row of the table of faces is made of; a row without a face says that the last one has gone.
-struct Face<'a> {
+struct FaceRow<'a> {
     frame: u64,
     record: Option<&'a FaceRecord>,
 }
 
-impl<'a> Face<'a> {
+impl<'a> FaceRow<'a> {
     fn detection(&self) -> Option<&'a DetectionInfo> {
         self.record?.detection.as_ref()
     }
@@ -143,7 +143,7 @@ impl RecordWriter for CsvWriter {
 
 impl CsvWriter {
     fn face_row(&self, frame: &FrameReport<'_>, record: Option<&FaceRecord>) -> String {
-        let (mut row, face) = (Row::of(frame.stream, &frame.time), Face { frame: frame.frame, record });
+        let (mut row, face) = (Row::of(frame.stream, &frame.time), FaceRow { frame: frame.frame, record });
         FACE.iter().for_each(|(_, cell)| cell(&face, &mut row));
         for label in &self.labels {
             row.number(face.scored().and_then(|emotion| value_of(labelled_scores(emotion), label)).map(score));

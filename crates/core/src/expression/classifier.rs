@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From detected faces to scores: crop, run the network on a batch, apply the softmax.
 
-use crate::crops::framing::Face;
+use crate::choices::Prior;
+use crate::crops::framing::CropFace;
 use crate::crops::network::CropNetwork;
 use crate::crops::results::Batch;
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::geometry::Crop;
 use crate::image::FrameView;
 use crate::model::runtime::{Execution, Network};
 use crate::model::search_path::SearchPath;
-use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Prior, Task, preset};
+use crate::model::{Activation, ModelDescription, ModelFile, OutputDescription, Task, preset};
 use crate::scores::{LabelSet, Scores};
 use crate::statistics::StepTimes;
 
@@ -120,7 +121,7 @@ impl Classifier {
     ///
     /// # Errors
     /// [`Error::Inference`] with ONNX Runtime's message.
-    pub fn classify(&mut self, view: &FrameView, faces: &[Face]) -> Result<&[Scores]> {
+    pub fn classify(&mut self, view: &FrameView, faces: &[CropFace]) -> Result<&[Scores]> {
         let mut crops = std::mem::take(&mut self.crops);
         self.network.frame(faces, &mut crops);
         let classified = self.classify_all(view, &crops);
@@ -133,7 +134,7 @@ impl Classifier {
     /// # Errors
     /// Those of [`classify`](Self::classify).
     pub fn classify_batch(&mut self, view: &FrameView, batch: &Batch) -> Result<Vec<Scores>> {
-        let faces: Vec<Face> = batch.faces.iter().map(|face| Face::with_geometry(face, view.size())).collect();
+        let faces: Vec<CropFace> = batch.faces.iter().map(|face| CropFace::with_geometry(face, view.size())).collect();
         Ok(self.classify(view, &faces)?.to_vec())
     }
 

@@ -6,6 +6,9 @@ use super::{Colorimetry, FrameView, PixelFormat, Plane};
 use crate::error::Result;
 use crate::geometry::{Crop, Point, Rect, Size};
 
+/// The border's value in each component.
+const GREY: u8 = 127;
+
 /// How a frame is turned.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Turn {
@@ -15,6 +18,9 @@ pub struct Turn {
     pub mirrored: bool,
     /// Longer side of the copy in pixels.
     pub longer_side: u32,
+    /// Width of a grey border around the copy, in longer sides of it: a face that the edge of the frame cuts is then one that is covered.
+    /// Only without roll.
+    pub border: f32,
 }
 
 /// The memory of a turned copy. Reuse one for all frames.
@@ -50,7 +56,17 @@ impl TurnedCopy {
             self.preprocessor.write_crop(view, crop, &format, self.size, &mut self.samples);
         }
         self.pixels.clear();
-        self.pixels.extend(self.samples.iter().map(|value| (value + 0.5) as u8));
+        let border = (turn.border * longer_side as f32).round() as usize;
+        let (row, across) = (3 * self.size.width as usize, 3 * (self.size.width as usize + 2 * border));
+        let blank = border * across;
+        self.pixels.resize(blank, GREY);
+        for line in self.samples.chunks_exact(row) {
+            self.pixels.resize(self.pixels.len() + 3 * border, GREY);
+            self.pixels.extend(line.iter().map(|value| (value + 0.5) as u8));
+            self.pixels.resize(self.pixels.len() + 3 * border, GREY);
+        }
+        self.pixels.resize(self.pixels.len() + blank, GREY);
+        self.size = Size::new(self.size.width + 2 * border as u32, self.size.height + 2 * border as u32);
         if turn.mirrored {
             self.pixels.chunks_exact_mut(3 * self.size.width as usize).for_each(|row| row.as_chunks_mut::<3>().0.reverse());
         }
@@ -106,9 +122,9 @@ mod tests {
         let data: Vec<u8> = (0..FRAME.width * FRAME.height).map(|at| if is_bright(at) { 255 } else { 0 }).collect();
         let view = FrameView::new(PixelFormat::Gray8, FRAME, &[Plane { data: &data, stride: 80 }], Colorimetry::default()).unwrap();
         for roll in [0.0f32, 60.0, -60.0, 90.0, 180.0, 225.0] {
-            for (mirrored, longer_side) in [(false, 80), (true, 80), (true, 160), (false, 120)] {
+            for (mirrored, longer_side, border) in [(false, 80, 0.0), (true, 80, 0.2), (true, 160, 0.0), (false, 120, 0.1)] {
                 let mut copy = TurnedCopy::default();
-                copy.take(&view, Turn { roll: roll.to_radians(), mirrored, longer_side });
+                copy.take(&view, Turn { roll: roll.to_radians(), mirrored, longer_side, border });
                 let found = copy.to_frame(bright(&copy));
                 assert!(found.center().distance(SPOT.center()) < 1.0, "{roll} {mirrored} {longer_side}: {found:?}");
                 assert!(found.intersection(SPOT).area() > 0.8 * SPOT.area(), "{roll} {mirrored} {longer_side}: {found:?}");

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use crate::crops::framing::Face;
+use crate::crops::framing::CropFace;
 use crate::crops::network::CropNetwork;
 use crate::crops::results::Batch;
 use crate::error::{Error, Result};
@@ -113,7 +113,7 @@ impl Landmarker {
     ///
     /// # Errors
     /// [`Error::Inference`] with ONNX Runtime's message.
-    pub fn estimate(&mut self, view: &FrameView, faces: &[Face]) -> Result<Vec<Estimate>> {
+    pub fn estimate(&mut self, view: &FrameView, faces: &[CropFace]) -> Result<Vec<Estimate>> {
         let (outputs, mut found) = (self.outputs, Vec::with_capacity(faces.len()));
         self.network.frame(faces, &mut self.crops);
         self.network.run(view, &self.crops, |values, crops| {
@@ -129,7 +129,7 @@ impl Landmarker {
     /// # Errors
     /// Those of [`estimate`](Self::estimate).
     pub fn estimate_batch(&mut self, view: &FrameView, batch: &Batch) -> Result<Vec<Estimate>> {
-        let faces: Vec<Face> = batch.faces.iter().map(|face| Face::of(face, view.size())).collect();
+        let faces: Vec<CropFace> = batch.faces.iter().map(|face| CropFace::of(face, view.size())).collect();
         self.estimate(view, &faces)
     }
 }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
+use crate::choices::Prior;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::image::tensor::{Colour, InputFormat, Layout, Normalization};
@@ -138,22 +139,6 @@ pub struct OutputDescription {
 
 fn one() -> f32 {
     1.0
-}
-
-/// How frequent the expressions are assumed to be where the faces come from. A class that is frequent there is chosen more
-/// often in cases of doubt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[cfg_attr(feature = "glib", derive(glib::Enum), enum_type(name = "GstEmotionPrior"))]
-#[serde(rename_all = "lowercase")]
-pub enum Prior {
-    /// As in front of a camera
-    #[default]
-    #[cfg_attr(feature = "glib", enum_value(name = "As frequent as in front of a camera: mostly neutral and happy", nick = "natural"))]
-    Natural,
-    /// All alike, as in posed or selected pictures
-    #[cfg_attr(feature = "glib", enum_value(name = "All alike, as in posed or selected pictures", nick = "balanced"))]
-    Balanced,
 }
 
 /// The activation that turns an output's values into probabilities.

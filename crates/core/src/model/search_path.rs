@@ -9,6 +9,8 @@
 //! | 4 | `lib/` of the data home | `models/` of the data home |
 //! | 5 | the system's library folders, except on Windows | compiled into the plugin |
 //!
+//! OpenCV's cascade is a library of its own, which is looked up like ONNX Runtime, and also beside the program.
+//!
 //! The third folder of the plugin is that of the Python package `onnxruntime` beside the package with the plugin.
 //!
 //! For a program that contains the elements, the plugin's folder is that of the installed plugin: in the program's own prefix,
@@ -34,6 +36,8 @@ pub struct SearchPath {
     pub model_folders: Vec<PathBuf>,
     /// The folder of the plugin's library, or of the one that was installed with this program.
     pub plugin_folder: Option<PathBuf>,
+    /// The folder of this program.
+    pub program_folder: Option<PathBuf>,
     /// The folder that `make setup` fills.
     pub data_home: Option<PathBuf>,
     /// Folders of the system's libraries.
@@ -45,9 +49,9 @@ impl SearchPath {
     /// none if the elements are linked into this program.
     pub fn from_env(plugin_folder: Option<PathBuf>) -> Self {
         let mut search = Self::from_variables(plugin_folder, |name| std::env::var_os(name));
+        search.program_folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
         if search.plugin_folder.is_none() {
-            let program = std::env::current_exe().ok();
-            search.plugin_folder = installed_plugin(program.as_deref(), search.data_home.as_deref());
+            search.plugin_folder = installed_plugin(search.program_folder.as_deref(), search.data_home.as_deref());
         }
         search
     }
@@ -59,6 +63,7 @@ impl SearchPath {
             runtime_file: set("ORT_DYLIB_PATH").map(PathBuf::from),
             model_folders: platform::folders_in(&set, "GST_EMOTION_MODEL_PATH"),
             plugin_folder,
+            program_folder: None,
             data_home: platform::user_data(&set).map(|folder| folder.join("gst-emotion")),
             system_folders: platform::library_folders(&set),
         }
@@ -98,6 +103,23 @@ impl SearchPath {
                 "Run `make setup GPU={name}`, or install the Python package onnxruntime-ep-{name} and set provider-library to the output of \
                  `python -m emotion provider {name}`"
             ),
+        })
+    }
+
+    /// The library for OpenCV's cascade: beside the plugin, where `make install` puts it, beside this program, or in a folder of the system.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with all paths that were tried.
+    pub fn cascade_library(&self) -> Result<PathBuf> {
+        let file = format!("{DLL_PREFIX}emotion_cascade{DLL_SUFFIX}");
+        let folders = self.folders_of_libraries("emotion").into_iter().chain(self.program_folder.clone());
+        let looked: Vec<_> = folders.map(|folder| folder.join(&file)).collect();
+        looked.iter().find(|file| file.is_file()).cloned().ok_or_else(|| Error::NotFound {
+            what: "the library for OpenCV's cascade, which detector=haar and profile need,".into(),
+            looked,
+            remedy: "`make install` puts it beside the plugin, and the Debian package has it. Without both properties, a network finds \
+                     the faces"
+                .into(),
         })
     }
 
@@ -141,8 +163,8 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
 
 /// The first folder of plugins that has files of this plugin: in the prefix of a program `PREFIX/bin/NAME`, or beside the data
 /// home.
-fn installed_plugin(program: Option<&Path>, data_home: Option<&Path>) -> Option<PathBuf> {
-    let programs = program.and_then(Path::parent).filter(|folder| folder.ends_with("bin"));
+fn installed_plugin(programs: Option<&Path>, data_home: Option<&Path>) -> Option<PathBuf> {
+    let programs = programs.filter(|folder| folder.ends_with("bin"));
     let multiarch = format!("../lib/{}-linux-gnu", std::env::consts::ARCH);
     let of_prefix = programs.map(|folder| [&multiarch, "../lib64", "../lib"].map(|lib| folder.join(lib).join("gstreamer-1.0")));
     let of_user = data_home.map(|folder| folder.with_file_name("gstreamer-1.0").join("plugins"));
@@ -182,6 +204,21 @@ mod tests {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         folder
+    }
+
+    #[test]
+    fn the_library_of_the_cascade_is_found_beside_the_plugin_and_its_absence_is_explained() {
+        let folder = temporary_folder("cascade");
+        let search = SearchPath { plugin_folder: Some(folder.clone()), ..Default::default() };
+        let message = search.cascade_library().unwrap_err().message();
+        for part in ["detector=haar", "profile", "`make install`", "Debian package", "a network finds the faces"] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+        let file = folder.join("emotion").join(format!("{DLL_PREFIX}emotion_cascade{DLL_SUFFIX}"));
+        std::fs::create_dir(folder.join("emotion")).unwrap();
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(search.cascade_library().unwrap(), file);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -255,14 +292,14 @@ mod tests {
         let multiarch = top.join(format!("lib/{}-linux-gnu/gstreamer-1.0", std::env::consts::ARCH));
         let (of_prefix, of_user) = (top.join("lib/gstreamer-1.0"), top.join("share/gstreamer-1.0/plugins"));
         std::fs::create_dir_all(top.join("bin")).unwrap();
-        let found = || installed_plugin(Some(&program), Some(&data_home)).map(|folder| folder.canonicalize().unwrap());
+        let found = || installed_plugin(program.parent(), Some(&data_home)).map(|folder| folder.canonicalize().unwrap());
         assert_eq!(found(), None, "other plugins alone do not count");
         for folder in [&of_user, &of_prefix, &multiarch] {
             std::fs::create_dir_all(folder.join("emotion")).unwrap();
             assert_eq!(found(), Some(folder.canonicalize().unwrap()));
         }
         let built = top.join("target/release/emotion-dashboard");
-        assert_eq!(installed_plugin(Some(&built), Some(&data_home)), Some(of_user), "a program that is not installed");
+        assert_eq!(installed_plugin(built.parent(), Some(&data_home)), Some(of_user), "a program that is not installed");
         std::fs::remove_dir_all(top).unwrap();
     }
 

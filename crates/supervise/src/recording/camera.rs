@@ -17,6 +17,8 @@ const MAX_WAITING: usize = 1000;
 /// Pictures after one in which the next one to be shown is found, if the order of decoding is another one than that of showing. H.264 and
 /// H.265 let a decoder hold back at most as many.
 const LOOK_AHEAD: usize = 16;
+/// Time in which the first sound is expected after the first picture.
+pub(super) const SOUND_DELAY: gst::ClockTime = gst::ClockTime::SECOND;
 /// A picture that is so much later than the one before has times that began again.
 const JUMP: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
@@ -27,6 +29,9 @@ pub trait Taker: fmt::Debug + Send + Sync {
 
     /// Takes a frame. Those that are decoded before they are shown have the time of decoding.
     fn take(&self, frame: Frame);
+
+    /// Takes a piece of sound.
+    fn hear(&self, _sound: Frame) {}
 }
 
 impl Taker for Recorder {
@@ -37,12 +42,18 @@ impl Taker for Recorder {
     fn take(&self, frame: Frame) {
         self.push(frame);
     }
+
+    fn hear(&self, sound: Frame) {
+        self.push_sound(sound);
+    }
 }
 
 /// Passes on the encoded video of one run of a source. Its pictures get the times of the frames that are decoded from them.
 #[derive(Debug)]
 pub struct Tap {
     takers: Vec<Arc<dyn Taker>>,
+    /// True if recordings are to have sound.
+    has_sound: bool,
     state: Mutex<State>,
 }
 
@@ -64,17 +75,21 @@ struct State {
     reordered: usize,
     /// The time of the last recorded picture in records.
     last: gst::ClockTime,
+    /// Sound that waits for the next decoded picture.
+    sounds: VecDeque<Encoded>,
+    /// True if sound was passed on.
+    has_heard: bool,
 }
 
 impl Tap {
-    /// Passes on to `takers` what [`Self::take_at`] gets.
-    pub fn new(takers: Vec<Arc<dyn Taker>>) -> Self {
-        Self { takers, state: Mutex::default() }
+    /// Passes on to `takers` what [`Self::take_at`] gets; if it `has_sound`, a second later at the beginning, until there is some.
+    pub fn new(takers: Vec<Arc<dyn Taker>>, has_sound: bool) -> Self {
+        Self { takers, has_sound, state: Mutex::default() }
     }
 
     /// Taps the decoders that `source` adds from now on.
-    pub fn of_decoders(source: &gst::Pipeline, takers: Vec<Arc<dyn Taker>>) -> Arc<Self> {
-        let tap = Arc::new(Self::new(takers));
+    pub fn of_decoders(source: &gst::Pipeline, takers: Vec<Arc<dyn Taker>>, has_sound: bool) -> Arc<Self> {
+        let tap = Arc::new(Self::new(takers, has_sound));
         let taken = tap.clone();
         decoding::take_encoded(source, move |picture| taken.take(picture));
         tap
@@ -85,6 +100,27 @@ impl Tap {
         let time = picture.time;
         self.take(picture);
         self.decoded(time, Some(recorded));
+    }
+
+    /// Takes a piece of sound. It waits for the next picture, whose time in records says which one the sound has.
+    pub fn hear(&self, sound: Encoded) {
+        let state = &mut *self.state.lock();
+        state.sounds.push_back(sound);
+        if state.sounds.len() > MAX_WAITING {
+            state.sounds.pop_front();
+        }
+    }
+
+    fn pass_sound(&self, state: &mut State) {
+        let (Some(offset), decoded) = (state.offset, state.decoded) else { return };
+        // Sound that is so much later is from before the times began again.
+        let is_waiting = |sound: &Encoded| sound.time > decoded && sound.time <= decoded + JUMP;
+        let count = state.sounds.iter().take_while(|sound| !is_waiting(sound)).count();
+        state.has_heard |= count > 0;
+        for Encoded { caps, buffer, time, .. } in state.sounds.drain(..count).filter(|sound| sound.time <= decoded) {
+            let sound = Frame { caps, buffer, time: shifted(time, offset) };
+            self.takers.iter().for_each(|taker| taker.hear(sound.clone()));
+        }
     }
 
     fn take(&self, picture: Encoded) {
@@ -124,14 +160,18 @@ impl Tap {
     /// the running time `time` in the source.
     pub fn decoded(&self, time: gst::ClockTime, recorded: Option<gst::ClockTime>) {
         let state = &mut *self.state.lock();
-        // Otherwise it is a late frame of a file that is played again.
-        let Some((_, known)) = state.waiting.iter_mut().find(|(picture, _)| picture.time == time) else { return };
-        *known = recorded;
+        // Those of Motion JPEG, for example, are not recorded as they are, and do not wait.
+        if !state.waiting.is_empty() {
+            // Otherwise it is a late frame of a file that is played again.
+            let Some((_, known)) = state.waiting.iter_mut().find(|(picture, _)| picture.time == time) else { return };
+            *known = recorded;
+        }
         if let Some(recorded) = recorded {
             let signed = |time: gst::ClockTime| i64::try_from(time.nseconds()).unwrap_or(i64::MAX);
             state.offset = Some(signed(recorded) - signed(time));
         }
         state.decoded = state.decoded.max(time);
+        self.pass_sound(state);
         self.record(state, Some(state.look_ahead()));
     }
 
@@ -139,8 +179,10 @@ impl Tap {
     /// records is shown as long after the last one as in the source.
     fn record(&self, state: &mut State, look_ahead: Option<usize>) {
         let Some(offset) = state.offset else { return };
+        let begins = state.recorded.is_empty() && self.has_sound && !state.has_heard;
         let is_due = |state: &State, picture: &Encoded| {
-            look_ahead.is_none_or(|look_ahead| picture.time <= state.decoded && state.waiting.len() > look_ahead)
+            let is_awaited = !begins || state.latest > picture.time + SOUND_DELAY;
+            look_ahead.is_none_or(|look_ahead| is_awaited && picture.time <= state.decoded && state.waiting.len() > look_ahead)
         };
         while state.waiting.front().is_some_and(|(picture, _)| is_due(state, picture)) {
             let early = state.decoded_earlier();
@@ -150,7 +192,7 @@ impl Tap {
             state.recorded.truncate(LOOK_AHEAD);
             let time = known.unwrap_or_else(|| match begins_again {
                 true => state.last + gst::ClockTime::MSECOND,
-                false => gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset)),
+                false => shifted(time, offset),
             });
             state.last = time;
             buffer.make_mut().set_dts(time.saturating_sub(early));
@@ -158,6 +200,10 @@ impl Tap {
             self.takers.iter().for_each(|taker| taker.take(frame.clone()));
         }
     }
+}
+
+fn shifted(time: gst::ClockTime, offset: i64) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(time.nseconds().saturating_add_signed(offset))
 }
 
 impl Drop for Tap {

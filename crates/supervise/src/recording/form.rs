@@ -2,6 +2,7 @@
 //! What a video cannot change: its caps, and the parameter sets of H.264 and H.265.
 
 use super::Frame;
+use crate::units::{Codec, units};
 
 /// The rate in the caps of raw frames, of which their times are independent.
 const NOMINAL_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
@@ -40,49 +41,27 @@ fn essential(caps: &gst::Caps) -> gst::Caps {
 
 /// The parser of video that an MP4 file can have as it is; `None` for other video.
 pub(super) fn parser(caps: &gst::Caps) -> Option<&'static str> {
-    match caps.structure(0)?.name().as_str() {
-        "video/x-h264" => Some("h264parse"),
-        "video/x-h265" => Some("h265parse"),
-        _ => None,
-    }
+    Some(if Codec::of(caps)? == Codec::H265 { "h265parse" } else { "h264parse" })
 }
 
 /// The parameter sets before the first slice of a key frame in a byte stream, which describe the video: one after another, each with its
 /// start code. Video in another form has them in its caps.
 fn parameters(frame: &Frame) -> Vec<u8> {
-    let is_h265 = parser(&frame.caps) == Some("h265parse");
+    let Some(codec) = Codec::of(&frame.caps) else { return Vec::new() };
     let form = frame.caps.structure(0).and_then(|fields| fields.get::<&str>("stream-format").ok());
     let bytes = frame.buffer.map_readable().ok().filter(|_| frame.is_key() && form == Some("byte-stream"));
     let mut found = Vec::new();
     for unit in bytes.iter().flat_map(|bytes| units(bytes)) {
-        // ITU-T H.264, table 7-1: 7 and 8 are parameter sets, 1 to 5 slices. H.265, table 7-1: 32 to 34, and below 32.
-        let kind = unit.first().map_or(0, |byte| if is_h265 { byte >> 1 & 63 } else { byte & 31 });
-        match kind {
-            0..=5 if !is_h265 => break,
-            0..=31 if is_h265 => break,
-            7 | 8 if !is_h265 => found.extend([&[0, 0, 1], unit].concat()),
-            32..=34 => found.extend([&[0, 0, 1], unit].concat()),
-            _ => {}
+        let kind = codec.kind(unit);
+        if codec.is_slice(kind) {
+            break;
+        }
+        let is_parameter_set = if codec == Codec::H265 { (32..=34).contains(&kind) } else { [7, 8].contains(&kind) };
+        if is_parameter_set {
+            found.extend([&[0, 0, 1], unit].concat());
         }
     }
     found
-}
-
-/// The units of a byte stream (ITU-T H.264, annex B), without their start codes and the zeros behind them.
-fn units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = after_start_code(bytes);
-    std::iter::from_fn(move || {
-        let unit = rest?;
-        let next = after_start_code(unit);
-        rest = next;
-        let end = next.map_or(unit.len(), |next| unit.len() - next.len() - 3);
-        let zeros = unit[..end].iter().rev().take_while(|byte| **byte == 0).count();
-        Some(&unit[..end - zeros])
-    })
-}
-
-fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.windows(3).position(|window| window == [0, 0, 1]).map(|at| &bytes[at + 3..])
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! Videos and records to pairs of files of equal length: `00000.mp4` and `00000.ndjson` and so on.
 //!
 //! ```text
-//! camera.rs   H.264 or H.265 before its decoder ─┐
-//! Recorder    raw frames ────────────────────────┴▶ run.rs: appsrc ! encoder or parser ! splitmuxsink
+//! camera.rs   H.264 or H.265 before its decoder, sound ─┐
+//! Recorder    raw frames ───────────────────────────────┴▶ run.rs: appsrc ! encoder or parser ! splitmuxsink
 //!             records ─▶ records.rs: the file beside the video
 //!                        cutting.rs: where pairs begin; pairs.rs: numbers, files, syncs; retention.rs: which are deleted
 //! ```
@@ -19,6 +19,7 @@ mod pairs;
 mod records;
 mod retention;
 mod run;
+mod sound;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use records::Note;
 pub use retention::Keep;
 use retention::Own;
 use run::Run;
+use sound::Sounds;
 
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(10);
@@ -53,6 +55,8 @@ pub struct Recordings {
     pub name: String,
     /// How long they are kept.
     pub keep: Keep,
+    /// True if they have the sound of the source.
+    pub sound: bool,
 }
 
 /// Why nothing is recorded.
@@ -101,16 +105,18 @@ pub enum Notice<'a> {
     GoesOn,
     /// Old ones cannot be deleted, for this reason.
     NotDeleted(&'a str),
+    /// They go on without sound, for this reason.
+    NoSound(&'a str),
 }
 
-/// A frame to record.
+/// A frame, or a piece of sound, to record.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// What its bytes are: raw video, or H.264 or H.265.
+    /// What its bytes are: raw video, H.264 or H.265, or sound.
     pub caps: gst::Caps,
     /// The bytes.
     pub buffer: gst::Buffer,
-    /// When it is shown. The record of the frame has the same time.
+    /// When it is shown or heard. The record of the frame has the same time.
     pub time: gst::ClockTime,
 }
 
@@ -160,6 +166,7 @@ struct State {
     /// True while only raw frames are recorded, and since when.
     is_raw_only: bool,
     raw_from: gst::ClockTime,
+    sounds: Sounds,
 }
 
 impl State {
@@ -208,6 +215,11 @@ impl Recorder {
             drop(state);
         }
         run::push(&entry, items);
+    }
+
+    /// Records sound beside the frames of its time.
+    pub fn push_sound(&self, sound: Frame) {
+        self.shared.state.lock().sounds.push(sound);
     }
 
     /// Writes the records of the frame at `time`, or with `None` notes that it has none.
@@ -264,11 +276,12 @@ impl Recorder {
 
     /// The run that takes `frame`. `None` before a key frame and while there is no room.
     fn run<'a>(&self, state: &'a mut State, frame: &Frame) -> Option<&'a mut Run> {
-        if state.run.as_ref().is_some_and(|run| !run.form.goes_on_with(frame)) {
+        if state.run.as_ref().is_some_and(|run| !run.goes_on_with(frame, &state.sounds)) {
             self.shared.end_run(state);
         }
         if state.run.is_none() {
-            if !frame.is_key() || state.retry_at.is_some_and(|at| at > Instant::now()) {
+            let awaits_sound = self.shared.recordings.sound && !frame.is_encoded() && state.sounds.may_come(frame.time);
+            if awaits_sound || !frame.is_key() || state.retry_at.is_some_and(|at| at > Instant::now()) {
                 return None;
             }
             if state.retry_at.is_some() && !pairs::has_room(&self.shared.recordings.folder) {
@@ -277,13 +290,16 @@ impl Recorder {
             }
             self.start(state, frame);
         }
-        state.run.as_mut()
+        let State { run, sounds, .. } = state;
+        let run = run.as_mut()?;
+        run.hear(sounds, frame.time);
+        Some(run)
     }
 
     fn start(&self, state: &mut State, frame: &Frame) {
         state.count += 1;
         let number = state.count;
-        match Run::start(&self.shared, number, self.retry, frame) {
+        match Run::start(&self.shared, number, self.retry, frame, state.sounds.caps_at(frame.time)) {
             Ok((run, ended)) => {
                 state.ending.retain(|ending| ending.try_recv() == Err(TryRecvError::Empty));
                 state.ending.push(ended);

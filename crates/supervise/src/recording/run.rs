@@ -15,13 +15,18 @@ use super::cutting::{self, Cut, Cuts};
 use super::form::{Form, parser};
 use super::pairs::Pairs;
 use super::records::{Begun, Note};
+use super::sound::{Sounds, Track};
 use super::{Frame, Notice, RecordingError, Shared};
-use crate::encoding::encoder;
+use crate::encoding::{Sound, encoder};
 use crate::run::reason;
 
 /// The element that writes the videos. What it has written of a video can be played after a crash.
 const MUXER: &str = "splitmuxsink name=muxer muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 \
                      sink::buffer-mode=unbuffered";
+/// Between an encoder and the muxer, which waits for sound and for the next key frame: longer than both, so that the encoder goes on.
+const QUEUE: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=10000000000";
+/// Name of the element that sound enters.
+const SOUND: &str = "sound";
 /// Encoded frames that wait for the disk, in bytes. With more, the recording fails.
 pub(super) const MAX_WAITING: u64 = 64 << 20;
 /// Time of the first frame in the pipeline. It may be decoded before it is shown.
@@ -35,7 +40,8 @@ const RECORDS_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Run {
     pub(super) number: u64,
     pub(super) entry: AppSrc,
-    pub(super) form: Form,
+    form: Form,
+    track: Option<Track>,
     cuts: Cuts,
     /// Time of the first frame.
     start: gst::ClockTime,
@@ -58,11 +64,18 @@ pub(super) fn push(entry: &AppSrc, (event, buffer): Items) {
 }
 
 impl Run {
-    /// Starts a pipeline with its first frame, and a thread that follows it. The receiver is disconnected at its end.
-    pub(super) fn start(shared: &Arc<Shared>, number: u64, retry: Duration, frame: &Frame) -> Result<(Self, Receiver<()>), RecordingError> {
+    /// Starts a pipeline with its first frame, and a thread that follows it. It has a track for `sound`. The receiver is disconnected at
+    /// its end.
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        number: u64,
+        retry: Duration,
+        frame: &Frame,
+        sound: Option<&gst::Caps>,
+    ) -> Result<(Self, Receiver<()>), RecordingError> {
         let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), shared.next.clone(), shared.own.clone()));
         let (form, waiting) = (Form::of(frame), Waiting::default());
-        let (pipeline, entry) = build(&form.caps, &pairs, &waiting)?;
+        let (pipeline, entry, track) = build(&form.caps, sound, &pairs, &waiting)?;
         let (ending, ended) = channel();
         // An error of an element that does not start is on the bus.
         let _ = pipeline.set_state(gst::State::Playing);
@@ -72,7 +85,18 @@ impl Run {
         let length = gst::ClockTime::try_from(shared.recordings.length).unwrap_or(gst::ClockTime::MAX);
         let cuts = Cuts::new(length, MARGIN);
         let (start, end, records) = (frame.time, frame.time, shared.records.clone());
-        Ok((Self { number, entry, form, cuts, start, end, records, waiting }, ended))
+        Ok((Self { number, entry, form, track, cuts, start, end, records, waiting }, ended))
+    }
+
+    /// True if `frame` can be in the same videos, and the sound that there is with a key frame as well.
+    pub(super) fn goes_on_with(&self, frame: &Frame, sounds: &Sounds) -> bool {
+        let sound = sounds.caps_at(frame.time).filter(|_| frame.is_key());
+        self.form.goes_on_with(frame) && sound.is_none_or(|caps| self.track.as_ref().is_some_and(|track| track.caps == *caps))
+    }
+
+    /// Takes the sound up to the frame at `time`.
+    pub(super) fn hear(&mut self, sounds: &mut Sounds, time: gst::ClockTime) {
+        self.track.iter_mut().for_each(|track| track.take(sounds, time, self.start, MARGIN));
     }
 
     /// The frame as it enters the pipeline. `None` for one that is shown before the first, which nobody can decode without those before.
@@ -98,20 +122,38 @@ impl Run {
     pub(super) fn end(&self) -> gst::ClockTime {
         // Fails if the pipeline has been stopped.
         let _ = self.entry.end_of_stream();
+        let _ = self.track.as_ref().map(|track| track.entry.end_of_stream());
         self.end
     }
 }
 
-fn build(caps: &gst::Caps, pairs: &Arc<Pairs>, waiting: &Waiting) -> Result<(gst::Pipeline, AppSrc), RecordingError> {
+fn build(
+    caps: &gst::Caps,
+    sound: Option<&gst::Caps>,
+    pairs: &Arc<Pairs>,
+    waiting: &Waiting,
+) -> Result<(gst::Pipeline, AppSrc, Option<Track>), RecordingError> {
     let elements = match parser(caps) {
         Some(parser) => format!("max-bytes=0 ! {parser}"),
-        None => format!("block=true max-buffers=4 max-bytes=0 ! videoconvert ! {}", encoder()?.recording),
+        None => format!("block=true max-buffers=4 max-bytes=0 ! videoconvert ! {} ! {QUEUE}", encoder()?.recording),
     };
-    let pipeline = gst::parse::launch(&format!("appsrc name=frames format=time {elements} ! {MUXER}"))?;
-    let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| RecordingError::Missing("pipeline"))?;
+    let mut line = format!("appsrc name=frames format=time {elements} ! {MUXER}");
+    let sound = sound.and_then(|caps| Some((caps, Sound::of(caps)?)));
+    if let Some((_, sound)) = sound {
+        line += &format!(" appsrc name={SOUND} format=time max-bytes=0 ! {} ! muxer.audio_0", sound.recording);
+    }
+    let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().map_err(|_| RecordingError::Missing("pipeline"))?;
     let named = |name: &'static str| pipeline.by_name(name).ok_or(RecordingError::Missing(name));
-    let (muxer, entry) = (named("muxer")?, named("frames")?.downcast::<AppSrc>().map_err(|_| RecordingError::Missing("appsrc"))?);
-    entry.set_caps(Some(caps));
+    let entry_of = |name, caps: &gst::Caps| {
+        let entry = named(name)?.downcast::<AppSrc>().map_err(|_| RecordingError::Missing("appsrc"))?;
+        entry.set_caps(Some(caps));
+        Ok::<_, RecordingError>(entry)
+    };
+    let (muxer, entry) = (named("muxer")?, entry_of("frames", caps)?);
+    let track = |(caps, _): (&gst::Caps, _)| {
+        Ok::<_, RecordingError>(Track { entry: entry_of(SOUND, caps)?, caps: caps.clone(), heard: gst::ClockTime::ZERO })
+    };
+    let track = sound.map(track).transpose()?;
     cutting::split(&entry, &muxer)?;
     let (pairs, waiting) = (pairs.clone(), waiting.clone());
     muxer.connect("format-location", false, move |arguments| {
@@ -119,7 +161,13 @@ fn build(caps: &gst::Caps, pairs: &Arc<Pairs>, waiting: &Waiting) -> Result<(gst
         let begins = waiting.lock().pop_front();
         Some(begins.and_then(|begins| begin(&muxer, &pairs, begins)).to_value())
     });
-    Ok((pipeline, entry))
+    Ok((pipeline, entry, track))
+}
+
+/// True for the elements of a track.
+fn is_of_sound(element: &gst::Object) -> bool {
+    let class = element.downcast_ref::<gst::Element>().and_then(|element| element.metadata(gst::ELEMENT_METADATA_KLASS));
+    element.name() == SOUND || class.is_some_and(|class| class.contains("Audio"))
 }
 
 /// The path of the next video of `muxer`. Its file of records goes to `begins`.
@@ -156,7 +204,12 @@ impl Shared {
             let wait = if has_ended { left.min(RECORDS_INTERVAL) } else { left };
             let message = bus.timed_pop_filtered(gst::ClockTime::try_from(wait).unwrap_or_default(), &types);
             match message.as_ref().map(|message| message.view()) {
-                Some(gst::MessageView::Error(error)) => return Err(reason(error)),
+                Some(gst::MessageView::Error(error)) => {
+                    if error.src().is_some_and(is_of_sound) && !std::mem::replace(&mut self.state.lock().sounds.is_refused, true) {
+                        (self.observe)(Notice::NoSound(&reason(error)));
+                    }
+                    return Err(reason(error));
+                }
                 Some(gst::MessageView::Eos(_)) => has_ended = true,
                 Some(gst::MessageView::Element(element)) => pairs.note(element.structure()),
                 _ => {}

@@ -14,7 +14,13 @@ const RECORD: &[u8] = b"{\"type\":\"face\"}\n";
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
 fn recordings(folder: &Path, length_ms: u64) -> Recordings {
-    Recordings { folder: folder.to_owned(), length: Duration::from_millis(length_ms), name: "door".into(), keep: Keep::default() }
+    Recordings {
+        folder: folder.to_owned(),
+        length: Duration::from_millis(length_ms),
+        name: "door".into(),
+        keep: Keep::default(),
+        sound: false,
+    }
 }
 
 /// A recorder to an empty folder, what it reports, and that folder.
@@ -66,7 +72,7 @@ fn wait(pipeline: &gst::Pipeline) {
 /// The times of the frames of a video that can be decoded, in milliseconds.
 fn times(video: &Path) -> Vec<u64> {
     let (send, times) = channel();
-    let line = format!("filesrc location={} ! decodebin", video.display());
+    let line = format!("filesrc location={} ! decodebin ! video/x-raw", video.display());
     let pipeline = play(&line, move |sample| send.send(running_time(&sample).mseconds()).unwrap());
     pipeline.set_state(gst::State::Playing).unwrap();
     wait(&pipeline);
@@ -128,7 +134,7 @@ fn record_encoded(recorder: &Arc<Recorder>, source: &str, start: gst::ClockTime)
     let (pushed, tap) = (recorder.clone(), std::cell::OnceCell::new());
     let line = format!("{source} ! queue name=last");
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
-    taps.send(Tap::of_decoders(&pipeline, vec![recorder.clone()])).unwrap();
+    taps.send(Tap::of_decoders(&pipeline, vec![recorder.clone()], false)).unwrap();
     let decode = gst::ElementFactory::make("decodebin").build().unwrap();
     let end = AppSink::builder().sync(false).build();
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
@@ -213,6 +219,32 @@ fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
     assert_eq!(pairs.len(), 3, "the camera's video, raw frames, the camera's video: {pairs:?}");
     assert!(pairs.iter().all(|(frames, records)| *frames > 0 && frames.abs_diff(*records) <= 1), "{pairs:?}");
     assert!(pairs[0].0 >= 35 && pairs[1].0 <= 12 && pairs[2].0.is_multiple_of(10), "the second one begins with a key frame: {pairs:?}");
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn sound_may_begin_later_than_the_video_and_stop_before_its_end() {
+    let (recorder, notices, folder) = recorder("sound", 3000);
+    let caps = gst::Caps::builder("audio/x-alaw").field("rate", 8000).field("channels", 1).build();
+    let heard = recorder.clone();
+    let source = "videotestsrc num-buffers=100 ! video/x-raw,format=I420,width=64,height=64,framerate=10/1";
+    let pipeline = play(source, move |sample| {
+        let (frame, buffer) = (sample.caps_owned().unwrap(), sample.buffer_owned().unwrap());
+        let time = buffer.pts().unwrap();
+        if (2000..5000).contains(&time.mseconds()) {
+            let buffer = gst::Buffer::from_mut_slice(vec![0xd5; 800]);
+            heard.push_sound(Frame { caps: caps.clone(), buffer, time });
+        }
+        heard.push(Frame { caps: frame, buffer, time });
+        heard.write(Some(RECORD), time);
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    wait(&pipeline);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    assert_eq!(recorded(&folder), [(20, 20), (30, 30), (30, 30), (20, 20)], "the sound begins a pair");
+    let has_track = |number: u32| fs::read(folder.join(format!("{number:05}.mp4"))).unwrap().windows(4).any(|name| name == b"Opus");
+    assert_eq!([0, 1, 2].map(has_track), [false, true, true]);
     assert!(notices.lock().is_empty(), "{notices:?}");
     fs::remove_dir_all(folder).unwrap();
 }

@@ -11,9 +11,8 @@ mod surface;
 use region::Region;
 use surface::Surface;
 
-pub use region::Blur;
-
 use super::canvas::{Canvas, Cell};
+use crate::choices::Blur;
 use crate::geometry::Rect;
 
 /// Maximum sum of the blurred areas, in areas of the frame. The time for a frame grows with that sum, so above it the whole

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The part of a frame that is blurred for a face, and the size of its blocks.
 
+use crate::choices::Blur;
 use crate::geometry::{Rect, Size};
-
-/// How the means of the blocks replace the face.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blur {
-    /// As a mosaic of uniform blocks.
-    Pixelate,
-    /// As a smooth surface that interpolates the means.
-    Smooth,
-    /// As a uniform grey that tells nothing of the face.
-    Solid,
-}
 
 impl Blur {
     /// Maximum number of blocks along the shorter side of a face. With twice as many, CenterFace still finds one in eight

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::region::{Blur, HIDDEN, Region, TOUCHED};
+use super::region::{HIDDEN, Region, TOUCHED};
+use crate::choices::Blur;
 use crate::draw::alpha::mix;
 use crate::draw::canvas::{Cell, PlaneMut};
 use crate::geometry::Size;

@@ -34,10 +34,12 @@ mod switches;
 mod value;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
 
+use clap::CommandFactory;
 use gst::glib;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,9 +51,15 @@ use settings::{Settings, SettingsError};
 use switches::Switches;
 use value::Switch;
 
-fn main() -> ExitCode {
+/// The command line of the program.
+pub fn command() -> clap::Command {
+    Settings::command()
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
     emotion_supervise::memory::share_heaps();
-    let settings = match Settings::read(std::env::args_os()) {
+    let settings = match Settings::read(arguments) {
         Ok(settings) => settings,
         Err(SettingsError::CommandLine(error)) => error.exit(),
         Err(error) => return refuse(&error),

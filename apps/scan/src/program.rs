@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command `emotion-scan`.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use emotion_core::behaviour::ActivitySums;
-use emotion_scan::table::Table;
-use emotion_scan::work::serve;
-use emotion_scan::{CommandLine, Error, Summary, blurred, scan};
+
+use crate::table::Table;
+use crate::work::serve;
+use crate::{CommandLine, Error, Summary, blurred, scan};
 
 /// Some files could not be read.
 const EXIT_UNREADABLE: u8 = 3;
@@ -16,8 +18,15 @@ const EXIT_USAGE: u8 = 2;
 /// Maximum number of printed errors; the table of files has all of them.
 const PRINTED_ERRORS: usize = 10;
 
-fn main() -> ExitCode {
-    let command = CommandLine { arguments: std::env::args().collect(), ..CommandLine::parse() };
+/// The command line of the program.
+pub fn command() -> clap::Command {
+    CommandLine::command()
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let said = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let command = CommandLine { arguments: said, ..CommandLine::parse_from(arguments) };
     if command.worker {
         return exit(serve::run(&command, std::io::stdin().lock(), std::io::stdout()).map(|()| ExitCode::SUCCESS));
     }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command `emotion-photo`.
+//! Tells what a photo is, and writes it upright as PNG: the program `emotion-photo`.
 
 mod options;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use emotion_photo_reader::{Facts, Orientation, Photo, Picture};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
@@ -30,8 +31,14 @@ enum Failure {
     Output { path: PathBuf, reason: image::ImageError },
 }
 
-fn main() -> ExitCode {
-    let options = Options::parse();
+/// The command line of the program.
+pub fn command() -> clap::Command {
+    Options::command()
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let options = Options::parse_from(arguments);
     let Err(failure) = run(&options) else { return ExitCode::SUCCESS };
     eprintln!("emotion-photo: {}: {failure}", options.photo.display());
     match failure {

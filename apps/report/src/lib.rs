@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command `emotion-report`.
+//! Makes a page of an export of faces: the program `emotion-report`, over `emotion-page`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueHint};
+use clap::{CommandFactory, Parser, ValueHint};
 use emotion_page::Error;
 
 /// Makes one HTML page of an export: timelines of the apparent expressions, their shares of the time and, with the video,
@@ -45,8 +45,14 @@ fn is_page(path: &Path) -> bool {
     ["html", "htm"].iter().any(|page| suffix.eq_ignore_ascii_case(page))
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse().in_order()) {
+/// The command line of the program.
+pub fn command() -> clap::Command {
+    Options::command()
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    match run(&Options::parse_from(arguments).in_order()) {
         Ok(said) => {
             print!("{said}");
             ExitCode::SUCCESS
@@ -69,8 +75,6 @@ fn run(options: &Options) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `emotion-evaluate`: measures models on labelled data. The measurements are in the library beside it.
+//! The command `emotion-evaluate`: its arguments, and where its reports go.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use clap::{Args, Parser, Subcommand};
+use crate::agreement;
+use crate::dataset::Dataset;
+use crate::detection::{self, Task};
+use crate::error::{Error, Result};
+use crate::expression::{Options, evaluate};
+use crate::figure::{RATERS, TRUTH, confusion_matrix, reliability};
+use crate::photos::{self, read_names};
+use crate::report::{Protocol, Report};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use emotion_core::model::ModelFile;
 use emotion_core::model::search_path::SearchPath;
-use emotion_evaluate::agreement;
-use emotion_evaluate::dataset::Dataset;
-use emotion_evaluate::detection::{self, Task};
-use emotion_evaluate::error::{Error, Result};
-use emotion_evaluate::expression::{Options, evaluate};
-use emotion_evaluate::figure::{RATERS, TRUTH, confusion_matrix, reliability};
-use emotion_evaluate::photos::{self, read_names};
-use emotion_evaluate::report::{Protocol, Report};
 
 /// Measures models on labelled data, with the preprocessing of the GStreamer elements.
 #[derive(Parser)]
@@ -98,8 +99,14 @@ struct AgreementArguments {
     svg: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+/// The command line of the program.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let result = match Cli::parse_from(arguments).command {
         Command::Expression(arguments) => expression(&arguments),
         Command::Detection(arguments) => detection(&arguments),
         Command::Agreement(arguments) => agreement(&arguments),
