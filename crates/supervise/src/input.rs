@@ -49,7 +49,9 @@ pub fn add(pipeline: &gst::Pipeline, place: &Place, reading: &Reading, entry: &g
         Place::Rtsp(address) => source.camera(address, &stamp)?,
         Place::Stream(address) => stream::add(&source, address)?,
         Place::Launch(line) => {
-            let line = gst::parse::bin_from_description(line, true).map_err(|error| glib::bool_error!("gst: {error}"))?;
+            // A line may end in caps, which need an element behind them.
+            let line =
+                gst::parse::bin_from_description(&format!("{line} ! identity"), true).map_err(|error| glib::bool_error!("gst: {error}"))?;
             source.decoded(&source.add(line.upcast())?, entry).map(|_| ())?;
         }
     }

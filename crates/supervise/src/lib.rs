@@ -26,6 +26,7 @@
 //! | [`run`] | runs a pipeline until it ends, fails or stalls |
 //! | [`backoff`] | pauses between attempts |
 //! | [`progress`] | counts of frames and faces, and the time of the last frame |
+//! | [`memory`] | heaps that threads share |
 //! | [`metrics`] | text for Prometheus |
 //! | `units` | pictures of H.264 and H.265 that no other one needs |
 //! | [`secret`] | the rule that viewers on other machines need a secret |
@@ -40,6 +41,7 @@ mod hardware;
 pub mod input;
 pub mod kept;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod packages;
 pub mod place;

@@ -109,3 +109,40 @@ fn cameras_at_one_address_have_a_path_each_and_the_check_names_the_one_that_is_w
     assert_eq!(program.0.wait().unwrap().code(), Some(2));
     wait_for_line(&lines, "door and door have the same name");
 }
+
+/// How many heaps of glibc a process has beside the first: each reserves 64 MiB, and begins at a multiple of that.
+fn further_heaps(pid: u32) -> usize {
+    const RESERVED: u64 = 64 << 20;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let ranges: Vec<_> = maps
+        .lines()
+        .filter(|line| line.split_whitespace().count() == 5)
+        .filter_map(|line| {
+            let (from, to) = line.split_whitespace().next()?.split_once('-')?;
+            Some([u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?])
+        })
+        .collect();
+    let is_heap =
+        |pair: &&[[u64; 2]]| pair[0][0].is_multiple_of(RESERVED) && pair[0][1] == pair[1][0] && pair[1][1] == pair[0][0] + RESERVED;
+    ranges.windows(2).filter(is_heap).count()
+}
+
+#[test]
+fn threads_of_all_sessions_share_two_heaps() {
+    if !fetched("centerface") {
+        return;
+    }
+    let folder = folder("heaps");
+    let table = |name: &str| {
+        let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1";
+        format!("[[camera]]\nname = '{name}'\nsource = '{source}'\nfiles.folder = '{}/{name}'\n", folder.display())
+    };
+    let configuration = folder.join("cameras.toml");
+    fs::write(&configuration, ["door", "gate", "yard"].map(table).concat()).unwrap();
+    let (program, lines) = run(&["--config", configuration.to_str().unwrap()]);
+    for name in ["door", "gate", "yard"] {
+        wait_until(name, || fs::read_dir(folder.join(name)).is_ok_and(|files| files.count() > 1));
+    }
+    drop(lines);
+    assert_eq!(further_heaps(program.0.id()), 1, "each with what the others have freed would make the program grow");
+}
