@@ -37,10 +37,11 @@ impl Link {
         let state = link.state.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                let cuts = state.cuts.load(SeqCst);
                 if state.closed.load(SeqCst) == 0
                     && let Ok(server) = TcpStream::connect(("127.0.0.1", port))
                 {
-                    connect(&state, client, server);
+                    connect(&state, cuts, client, server);
                 }
             }
         });
@@ -71,17 +72,21 @@ impl Link {
 
     /// Nothing arrives from the client (0) or at it (1). When it ends, what was held back is lost with its connections.
     pub fn lose(&self, direction: usize, loses: bool) {
-        self.state.loses[direction].store(loses, SeqCst);
         if !loses {
             self.cut();
         }
+        self.state.loses[direction].store(loses, SeqCst);
     }
 }
 
-fn connect(state: &Arc<State>, client: TcpStream, server: TcpStream) {
+/// Forwards between both ends of a connection that began after so many cuts.
+fn connect(state: &Arc<State>, cuts: u64, client: TcpStream, server: TcpStream) {
     let copies = [&client, &server].map(|stream| stream.try_clone().expect("a descriptor"));
-    let cuts = state.cuts.load(SeqCst);
     state.connections.lock().expect("no panic").extend([&client, &server].map(|stream| stream.try_clone().expect("a descriptor")));
+    if state.cuts.load(SeqCst) != cuts {
+        // It was cut while it began.
+        copies.iter().for_each(|connection| drop(connection.shutdown(Shutdown::Both)));
+    }
     let [from_client, from_server] = copies;
     for (direction, from, to) in [(0, from_client, server), (1, from_server, client)] {
         let state = state.clone();
