@@ -15,6 +15,9 @@ use gst::glib;
 /// Records wait for frames until one comes that is so much later.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
+/// The time of a record may be so much earlier than that of its frame in the recording: it is known only when the frame is decoded.
+const EARLY: gst::ClockTime = gst::ClockTime::from_mseconds(2);
+
 /// A file that has begun, and the element that reports its errors.
 #[derive(Debug)]
 pub struct Begun {
@@ -99,7 +102,8 @@ impl Records {
 
     /// Opens the file of the records at `time`.
     fn advance(&mut self, time: gst::ClockTime) {
-        while self.next.front().is_some_and(|(start, _)| *start <= time) {
+        let belongs = |(start, file): &(gst::ClockTime, Option<_>)| *start <= if file.is_some() { time + EARLY } else { time };
+        while self.next.front().is_some_and(belongs) {
             let Some((start, file)) = self.next.pop_front() else { return };
             self.open = None;
             // Nothing is received if the pipeline has failed.
@@ -133,4 +137,34 @@ fn with_time(lines: &[u8], time: gst::ClockTime) -> Vec<u8> {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_a_little_before_the_frame_that_begins_a_pair_is_its_first_and_the_last_one_is_kept() {
+        gst::init().unwrap();
+        let ms = gst::ClockTime::from_mseconds;
+        let folder = std::env::temp_dir();
+        let paths = [0, 1].map(|number| folder.join(format!("emotion-records-{}-{number}", std::process::id())));
+        let mut records = Records::default();
+        for (path, start) in paths.iter().zip([0, 200]) {
+            let (send, receive) = channel();
+            send.send(Begun { file: Arc::new(File::create(path).unwrap()), muxer: glib::WeakRef::new() }).unwrap();
+            records.take(Note::From(ms(start), Some(receive)));
+        }
+        records.take(Note::From(ms(300) + gst::ClockTime::NSECOND, None));
+        for time in [ms(0), ms(100), ms(200) - gst::ClockTime::from_useconds(97), ms(300), ms(400)] {
+            records.take(Note::Lines(time, Some(b"{\"type\":\"face\"}\n".to_vec())));
+        }
+        records.take(Note::End);
+        let times = paths.map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::remove_file(path).unwrap();
+            text.lines().map(|line| line.rsplit([':', '}']).nth(1).unwrap().parse::<u64>().unwrap() / 1000).collect::<Vec<_>>()
+        });
+        assert_eq!(times, [vec![0, 100_000], vec![0, 100_000]]);
+    }
 }
