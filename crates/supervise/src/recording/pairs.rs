@@ -2,7 +2,7 @@
 //! The files of recordings: their numbers, and when they are on the disk.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::retention::{Keep, Own, file};
 
 /// A recording that has failed goes on when the disk has room for this much.
-const ROOM: usize = 16 << 20;
+const ROOM: u64 = 16 << 20;
 /// A video of at most this size has no pictures.
 const EMPTY_VIDEO: u64 = 4 << 10;
 
@@ -158,22 +158,23 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 /// If that fails.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
     let absolute = std::path::absolute(folder)?;
-    try_file(absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute), &[])
+    try_file(absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute), 0)
 }
 
 /// True if the folder has room for a recording.
 pub fn has_room(folder: &Path) -> bool {
-    fs::create_dir_all(folder).and_then(|()| try_file(folder, &vec![1; ROOM])).is_ok()
+    fs::create_dir_all(folder).and_then(|()| try_file(folder, ROOM)).is_ok()
 }
 
 /// Writes a file to the disk. It has no name while it is written, so that a crash leaves nothing.
-fn try_file(folder: &Path, bytes: &[u8]) -> io::Result<()> {
+fn try_file(folder: &Path, bytes: u64) -> io::Result<()> {
     // Programs in containers may have the same id and share the folder.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let path = folder.join(format!(".emotion-{}-{}", std::process::id(), now.as_nanos()));
     let mut file = File::create_new(&path)?;
     fs::remove_file(&path)?;
-    file.write_all(bytes)?;
+    // In pieces: the C library would keep the memory of the whole.
+    io::copy(&mut io::repeat(1).take(bytes), &mut file)?;
     file.sync_data()
 }
 
@@ -194,6 +195,8 @@ pub fn next_number(folder: &Path) -> io::Result<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn own(folder: &Path) -> Arc<Mutex<Own>> {
