@@ -75,7 +75,7 @@ impl Library {
 
 /// A face detector that runs an OpenCV cascade.
 pub struct HaarDetector {
-    library: &'static Library,
+    opencv: &'static Library,
     cascade: NonNull<Cascade>,
     sha256: String,
     resampler: Resampler,
@@ -91,7 +91,7 @@ impl Drop for HaarDetector {
     #[allow(unsafe_code)] // A C interface.
     fn drop(&mut self) {
         // SAFETY: the pointer is from `load`, and nothing uses it afterwards.
-        unsafe { (self.library.free)(self.cascade.as_ptr()) }
+        unsafe { (self.opencv.free)(self.cascade.as_ptr()) }
     }
 }
 
@@ -107,17 +107,17 @@ impl HaarDetector {
             let remedy = "Install Debian's package opencv-data, or set `profile` to the path of another cascade".into();
             return Err(Error::NotFound { what: "the OpenCV cascade".into(), looked: vec![path.into()], remedy });
         }
-        let library = Library::get(search)?;
+        let opencv = Library::get(search)?;
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let not_a_cascade = |found: String| Error::Model { path: path.into(), expected: "an OpenCV cascade in XML".into(), found };
         let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| not_a_cascade("a path with a NUL".into()))?;
         let mut error = [0; ERROR_BYTES];
         // SAFETY: the path ends with a NUL, and the error has the room that is given.
-        let cascade = unsafe { (library.load)(name.as_ptr(), error.as_mut_ptr(), ERROR_BYTES) };
+        let cascade = unsafe { (opencv.load)(name.as_ptr(), error.as_mut_ptr(), ERROR_BYTES) };
         let Some(cascade) = NonNull::new(cascade) else {
             return Err(not_a_cascade(text(&error)));
         };
-        Ok(Self { library, cascade, sha256: sha256(&bytes), resampler: Resampler::new(), luma: Vec::new() })
+        Ok(Self { opencv, cascade, sha256: sha256(&bytes), resampler: Resampler::new(), luma: Vec::new() })
     }
 
     /// The boxes in `self.luma`, whose size this is.
@@ -130,7 +130,7 @@ impl HaarDetector {
         // SAFETY: `luma` has as many bytes as the size says. The boxes are valid until the next call, for which `self` is borrowed.
         let boxes = unsafe {
             let (found, error) = (&raw mut found, error.as_mut_ptr());
-            (self.library.find)(cascade, luma, width, height, scale_factor, min_neighbors, min_width, min_height, found, error, ERROR_BYTES)
+            (self.opencv.find)(cascade, luma, width, height, scale_factor, min_neighbors, min_width, min_height, found, error, ERROR_BYTES)
         };
         match usize::try_from(boxes) {
             Ok(0) => Ok(&[]),
