@@ -202,16 +202,26 @@ fn encoded_video_of_another_size_begins_a_pair() {
 #[test]
 fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
     let (recorder, notices, folder) = recorder("raw-only", 60_000);
-    let source = "videotestsrc is-live=true num-buffers=80 ! video/x-raw,format=I420,width=64,height=64,framerate=20/1 \
+    let source = "videotestsrc is-live=true num-buffers=120 ! video/x-raw,format=I420,width=64,height=64,framerate=20/1 \
                   ! x264enc tune=zerolatency key-int-max=10 ! h264parse";
     let pipeline = record_encoded(&recorder, source, gst::ClockTime::ZERO);
-    let moment = |after_ms: u64| {
-        std::thread::sleep(Duration::from_millis(after_ms));
-        pipeline.current_running_time().unwrap()
-    };
-    recorder.set_raw_only(true, moment(2000));
+    let (decoded, latest) = channel();
+    let pad = pipeline.iterate_sinks().next().unwrap().unwrap().static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0).unwrap();
+        let segment = segment.segment().downcast_ref::<gst::ClockTime>().unwrap();
+        let _ = decoded.send(segment.to_running_time(info.buffer().unwrap().pts()).unwrap());
+        gst::PadProbeReturn::Ok
+    });
+    // Waits for a decoded frame of a time or a later one. On a busy machine, that is long after the time itself.
+    let wait_for = |time| while latest.recv_timeout(Duration::from_secs(60)).unwrap() < time {};
+    let now = || pipeline.current_running_time().unwrap();
+    wait_for(gst::ClockTime::from_seconds(2));
+    let raw_from = now();
+    recorder.set_raw_only(true, raw_from);
     assert!(recorder.takes_raw());
-    recorder.set_raw_only(false, moment(500));
+    wait_for(raw_from + gst::ClockTime::from_mseconds(300));
+    recorder.set_raw_only(false, now());
     assert!(!recorder.takes_raw());
     wait(&pipeline);
     assert!(recorder.finish(Duration::from_secs(60)));
