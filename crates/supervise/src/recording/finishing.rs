@@ -5,6 +5,8 @@
 //! fragments, and then appends an index of everything. In between, and for good if the disk has no room for that index, the file cannot be
 //! played. So here the index is appended first, and what is overwritten comes last, which needs no room.
 
+use std::fs::File;
+
 use gst::format::Bytes;
 use gst::prelude::*;
 use parking_lot::Mutex;
@@ -67,7 +69,7 @@ pub fn sink() -> Result<gst::Element, RecordingError> {
                 let Order { end, held, .. } = std::mem::take(&mut *order.lock());
                 // It comes after a failure, too.
                 let is_complete = pad.query_position::<Bytes>() == Some(Bytes::from_u64(end));
-                overwrite(pad, if is_complete { held } else { Vec::new() });
+                overwrite(pad, if is_complete && is_synced(pad) { held } else { Vec::new() });
                 false
             }
             (_, Some(buffer)) => order.lock().write(buffer),
@@ -76,6 +78,12 @@ pub fn sink() -> Result<gst::Element, RecordingError> {
         if is_held { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
     });
     Ok(sink)
+}
+
+/// Syncs the file. Otherwise a power failure could leave what is overwritten without the new index.
+fn is_synced(pad: &gst::Pad) -> bool {
+    let path = pad.parent_element().and_then(|sink| sink.property::<Option<String>>("location"));
+    path.is_some_and(|path| File::open(path).and_then(|file| file.sync_data()).is_ok())
 }
 
 /// Writes what has waited, from the start of the file on: the size of the data first, which then covers the first index.
