@@ -186,14 +186,26 @@ impl Story {
         slow.map(|fault| (fault.at.as_secs_f64() - CRASH_LOSES, fault.end().as_secs_f64() + SETTLES))
     }
 
+    /// Those in which recordings stop because their disk is full.
+    pub fn full(&self, camera: usize) -> impl Iterator<Item = (f64, f64)> {
+        self.faults_of(camera).filter(|fault| fault.kind == Kind::DiskFull).map(span)
+    }
+
+    /// From when on no frames came before a time, perhaps: what was not complete then is lost if the program crashes.
+    fn interrupted(&self, camera: usize, at: f64) -> f64 {
+        let spans: Vec<_> = self.faults_of(camera).filter(|fault| fault.kind.stops_frames()).map(span).collect();
+        let before = |from: &f64| spans.iter().filter(|(start, end)| start < from && from <= end).map(|(start, _)| *start).reduce(f64::min);
+        std::iter::successors(Some(at), before).last().unwrap_or(at)
+    }
+
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
-        let full = || self.faults_of(camera).filter(|fault| fault.kind == Kind::DiskFull);
-        let lost = self.crashes(camera).chain(full().map(|fault| fault.at.as_secs_f64())).map(|at| (at - CRASH_LOSES, at));
+        let crashed = self.crashes(camera).flat_map(|at| [at, self.interrupted(camera, at)]);
+        let lost = crashed.chain(self.full(camera).map(|(from, _)| from)).map(|at| (at - CRASH_LOSES, at));
         // The camera's own picture is recorded from a key frame on, after the encoded one.
         let slow = self.slow(camera).filter(|(from, to)| self.crashes(camera).any(|at| (*from..*to).contains(&at)));
         let hides = self.faults_of(camera).filter(|fault| fault.kind == Kind::Hide);
-        self.disturbed(camera).into_iter().chain(full().chain(hides).map(span)).chain(lost).chain(slow).collect()
+        self.disturbed(camera).into_iter().chain(hides.map(span)).chain(self.full(camera)).chain(lost).chain(slow).collect()
     }
 }
 

@@ -16,6 +16,9 @@ const DROPPED: &str = "emotion_publish_dropped_total";
 /// Seconds between what the film shows and the time of its event.
 const NEAR: f64 = 1.0;
 
+/// A time that is so many seconds from most of so many before and after it has the wrong hour.
+const OTHER_HOUR: f64 = 1000.0;
+const AROUND: usize = 20;
 /// Seconds in which messages wait for a broker at most: those of its longest fault, and until the program connects again.
 const WAITS: f64 = 60.0;
 
@@ -98,7 +101,7 @@ fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, 
     let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).collect();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);
-        of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect()
+        without_other_hours(&of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect::<Vec<_>>())
     };
     let (appeared, left, changed) = (times("appeared"), times("left"), times("expression"));
     let near = |times: &[f64], at: f64| times.iter().filter(|time| (**time - at).abs() < NEAR).count();
@@ -120,6 +123,16 @@ fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, 
             events.check(count > 0, &camera.name, at, || format!("no expression after frame {number}"));
         }
     }
+}
+
+/// The times, in order of their messages, except those of a clock that was an hour ahead or behind.
+fn without_other_hours(times: &[f64]) -> Vec<f64> {
+    let median = |index: usize| {
+        let mut around = times[index.saturating_sub(AROUND)..(index + AROUND + 1).min(times.len())].to_vec();
+        around.sort_by(f64::total_cmp);
+        around[around.len() / 2]
+    };
+    times.iter().enumerate().filter(|(index, time)| (**time - median(*index)).abs() < OTHER_HOUR).map(|(_, time)| *time).collect()
 }
 
 /// Alerts begin and end in turn. A dashboard that was killed does not know what it has begun.
@@ -145,6 +158,13 @@ fn alerts(story: &Story) -> Account {
         account.check(count <= 3 * restarts, &topic, None, || format!("{count} of one kind in a row, and {restarts} restarts"));
     }
     account
+}
+
+#[test]
+fn times_of_another_hour_are_left_out() {
+    let times = |from: u32, to: u32, ahead: f64| (from..to).map(move |round| f64::from(round) * 12.0 + ahead);
+    let seen: Vec<_> = times(0, 50, 0.0).chain(times(50, 53, 3600.0)).chain(times(53, 400, 0.0)).chain(times(400, 402, -3600.0)).collect();
+    assert_eq!(without_other_hours(&seen), times(0, 50, 0.0).chain(times(53, 400, 0.0)).collect::<Vec<_>>());
 }
 
 #[test]

@@ -48,6 +48,8 @@ struct Pair {
     frames: Vec<Frame>,
     /// Why it cannot be played.
     broken: Option<String>,
+    /// True if its first part was complete.
+    has_begun: bool,
     lines: Vec<String>,
     /// When it was last written, in seconds from the start.
     written: f64,
@@ -93,11 +95,11 @@ impl Recordings {
         // Frames, and whether they have a record.
         let mut found: BTreeMap<u32, bool> = BTreeMap::new();
         let mut distances = (0, [0.0; 3]);
-        for pair in pairs {
-            let is_cut = is_cut(story, index, pair);
+        for (number, pair) in pairs.iter().enumerate() {
+            let is_cut = is_cut(story, index, pair, pairs.get(number + 1));
             let name = &camera.name;
             let reason = || format!("{}: {}", pair.name, pair.broken.clone().unwrap_or_default());
-            self.playable.check(pair.broken.is_none() || is_cut && pair.frames.is_empty(), name, pair.written, reason);
+            self.playable.check(pair.broken.is_none() || is_cut && !pair.has_begun, name, pair.written, reason);
             self.take_frames(story, (index, name), pair, &mut found);
             self.take_records(story, (index, name), (pair, is_cut), (&mut found, &mut distances));
         }
@@ -196,7 +198,7 @@ impl Recordings {
     }
 
     fn look_at_crashes(&mut self, story: &Story, index: usize, camera: &Watched, found: &BTreeMap<u32, bool>) {
-        let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.slow(index)).collect();
+        let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.slow(index)).chain(story.full(index)).collect();
         for end in story.ends(index).filter(|end| end.asked == Some(Signal::KILL)) {
             if is_calm(&spans, end.at - 12.0, end.at - 1.2) {
                 let times = found.keys().map(|number| story.shown_at(*number));
@@ -207,13 +209,13 @@ impl Recordings {
     }
 }
 
-/// True if the program or its disk failed while a pair was written.
-fn is_cut(story: &Story, index: usize, pair: &Pair) -> bool {
+/// True if the program or its disk failed while a pair was written, or after its last frame and before the `next` one.
+fn is_cut(story: &Story, index: usize, pair: &Pair, next: Option<&Pair>) -> bool {
     let at = pair.written;
     let full = story.faults_of(index).filter(|fault| fault.kind == Kind::DiskFull);
     story
         .crashes(index)
-        .map(|at| (at, at))
+        .map(|crash| (if next.is_none_or(|next| next.written > crash) { crash.min(at) } else { crash }, crash))
         .chain(full.map(|fault| (fault.at.as_secs_f64(), fault.end().as_secs_f64())))
         .chain(story.slow(index).filter(|(from, to)| story.crashes(index).any(|at| (*from..*to).contains(&at))))
         .any(|(from, to)| at > from - 6.0 && at < to + 12.0)
@@ -257,7 +259,9 @@ fn read_pairs(start: SystemTime, camera: &Watched, film: &TruthFilm) -> Vec<Pair
         // With GStreamer 1.22, a file without a video ends neither in an error nor in an end, now and then.
         let played = probed.and_then(|()| pictures(&video, hidden));
         let written = fs::metadata(&video).and_then(|metadata| metadata.modified()).expect("a time");
+        let has_begun = played.is_ok() || fs::read(&video).is_ok_and(|bytes| bytes.windows(4).any(|name| name == b"moov"));
         Pair {
+            has_begun,
             name: video.file_name().expect("a name").to_string_lossy().into_owned(),
             broken: played.as_ref().err().cloned(),
             frames: played.unwrap_or_default(),

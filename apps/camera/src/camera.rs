@@ -45,6 +45,8 @@ pub struct Camera {
 #[derive(Default)]
 struct State {
     analysis: Option<Arc<Analysis>>,
+    /// What the publisher of the last analysis has counted.
+    published: Option<gst::Structure>,
     /// `None` before they are read.
     switches: Option<Switches>,
     /// True once its address is served, and commands are taken.
@@ -61,6 +63,12 @@ impl Camera {
     /// The analysis, while there is one.
     pub fn analysis(&self) -> Option<Arc<Analysis>> {
         self.state.lock().analysis.clone()
+    }
+
+    /// What the publisher has counted: that of the analysis, or if there is none, of the last one.
+    pub fn publisher_stats(&self) -> Option<gst::Structure> {
+        let state = self.state.lock();
+        state.analysis.as_ref().and_then(|analysis| analysis.publisher_stats()).or_else(|| state.published.clone())
     }
 
     /// Runs until `stop` is closed, or a file ends. If it fails, it is started again, unless it `is_alone`: then the service manager does
@@ -97,8 +105,9 @@ impl Camera {
             state.analysis = Some(analysis.clone());
         }
         let ended = self.serve(&analysis, servers, stop);
-        self.state.lock().analysis = None;
         let _ = analysis.pipeline.set_state(gst::State::Null);
+        let mut state = self.state.lock();
+        (state.published, state.analysis) = (analysis.publisher_stats(), None);
         ended
     }
 
@@ -128,6 +137,8 @@ impl Camera {
         while !is_over() {
             match bus.timed_pop(TICK).as_ref().map(|message| message.view()) {
                 Some(gst::MessageView::Error(error)) => return Err(AnalysisError::Failed(reason(error))),
+                // That a source buffers less than an inference takes. Nothing here waits for the clock.
+                Some(gst::MessageView::Warning(warning)) if warning.error().matches(gst::CoreError::Clock) => {}
                 Some(gst::MessageView::Warning(warning)) => self.options.log.say(warning.error()),
                 Some(gst::MessageView::Info(info)) => self.options.log.say(info.error()),
                 Some(gst::MessageView::Latency(_)) => drop(analysis.pipeline.recalculate_latency()),
@@ -192,4 +203,25 @@ struct Sources {
     ended: Receiver<()>,
     /// Disconnected when all of them are closed.
     closed: Receiver<()>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn what_was_published_is_counted_to_the_end() {
+        gst::init().unwrap();
+        gstemotion::plugin_register_static().unwrap();
+        let line = ["emotion-camera", "--publish-location", "mqtt://127.0.0.1:1/door", "gst:videotestsrc is-live=true"];
+        let options = Options::new(Settings::read_one(line.map(Into::into)).unwrap(), |_| None).unwrap();
+        let camera = Arc::new(Camera::new(options));
+        assert!(camera.publisher_stats().is_none());
+        let (stop, stopped) = channel();
+        drop(stop);
+        camera.run(&Servers::default(), &stopped, true).unwrap();
+        let stats = camera.publisher_stats().expect("its last counts");
+        assert_eq!((stats.get("exported"), stats.get("connected")), (Ok(0_u64), Ok(false)));
+    }
 }

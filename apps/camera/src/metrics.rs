@@ -56,7 +56,7 @@ fn page(cameras: &[Arc<Camera>]) -> String {
     });
     add_recordings(&mut page, &recording.collect::<Vec<_>>());
     let publishing = all().filter(|(_, camera)| camera.options.publish.is_some());
-    let stats = publishing.map(|(labels, camera)| (labels, camera.analysis().and_then(|analysis| analysis.publisher_stats())));
+    let stats = publishing.map(|(labels, camera)| (labels, camera.publisher_stats()));
     let disconnected = || gst::Structure::builder("stats").field("connected", false).build();
     add_publishers(&mut page, &stats.map(|(labels, stats)| (labels, stats.unwrap_or_else(disconnected))).collect::<Vec<_>>());
     let pushing = cameras.iter().filter_map(|camera| {

@@ -8,14 +8,18 @@ const WINDOW: i64 = 30 * SECOND;
 const BREAK: i64 = 2 * SECOND;
 /// Distance of two frames between which the times begin again, at least.
 const BESIDE: i64 = SECOND / 100;
-/// Times are at most this part faster or slower than those of the frames, also while the first frames show how late they are: those of
-/// the first bundle would be too close to each other otherwise.
+/// Times are at most this part faster or slower than those of the frames: those of a bundle would be too close to each other otherwise.
 const SLOWNESS: i64 = 20;
 
 /// Places frames by their own times, which are as even as they were taken, on the clock on which they arrive in bundles. A frame
-/// cannot arrive before it was taken: the one that arrives earliest, within half a minute, says where all are. In nanoseconds.
+/// cannot arrive before it was taken: the one that arrives earliest, within half a minute, says where all are. Before the first frame is
+/// decoded, its data do. In nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Arrivals(Option<Known>);
+pub struct Arrivals {
+    known: Option<Known>,
+    /// The least offset of data before the first frame.
+    of_data: Option<i64>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -41,21 +45,32 @@ pub struct Placed {
 }
 
 impl Arrivals {
+    /// Takes note that data of a frame with the time `time` arrive at `now`.
+    pub fn expect(&mut self, time: i64, now: i64) {
+        let own = now.saturating_sub(time);
+        self.of_data = self.of_data.map_or(Some(own), |least| Some(least.min(own))).filter(|_| self.known.is_none());
+    }
+
     /// Places a frame with the time `time` that arrives at `now`.
     pub fn place(&mut self, time: i64, now: i64) -> Placed {
         let own = now.saturating_sub(time);
-        let before = self.0.take();
+        let before = self.known.take();
         let change = |known: &Known| before.map(|before| known.offset.saturating_sub(before.offset));
         let (known, moved, shift) = match before.filter(|before| before.is_followed_by(time, now)).map(|before| before.after(time, now)) {
             Some(known) => (known, change(&known).unwrap_or_default(), None),
             None => {
-                // Where the times begin again, the frames before may have been placed too late.
-                let offset = before.map_or(own, |before| own.max(before.last.0 + before.offset + BESIDE - time));
-                let known = Known { offset, target: own, window: (now, own), last: (time, now) };
+                let least = self.of_data.take().map_or(own, |least| least.min(own));
+                let offset = match before {
+                    // Where the times begin again, the frames before may have been placed too late.
+                    Some(before) => own.max(before.last.0 + before.offset + BESIDE - time),
+                    // The clock begins at 0.
+                    None => least.max(-time),
+                };
+                let known = Known { offset, target: least, window: (now, least), last: (time, now) };
                 (known, 0, change(&known))
             }
         };
-        self.0 = Some(known);
+        self.known = Some(known);
         Placed { time: time.saturating_add(known.offset), moved, shift }
     }
 }
@@ -119,6 +134,21 @@ mod tests {
                 assert!((-MS..13 * MS).contains(&(now - place)), "{drift}: frame {frame} is {} ns late", now - place);
             }
         }
+    }
+
+    #[test]
+    fn the_data_of_a_first_bundle_say_how_old_its_frames_are() {
+        let mut arrivals = Arrivals::default();
+        // Thirty frames of six seconds arrive at once, and are decoded two seconds later.
+        (0..30).for_each(|frame| arrivals.expect(frame * SECOND / 5, 7 * SECOND));
+        let places: Vec<i64> = (0..30).map(|frame| arrivals.place(frame * SECOND / 5, 9 * SECOND).time).collect();
+        assert_eq!(places, (0..30).map(|frame| frame * SECOND / 5 + SECOND * 6 / 5).collect::<Vec<i64>>());
+        arrivals.expect(0, 0);
+        assert_eq!(arrivals.place(6 * SECOND, 9 * SECOND).time, SECOND * 36 / 5, "later data say nothing");
+        // Those of a camera that sends what it has kept are from before the clock began.
+        let mut arrivals = Arrivals::default();
+        (0..30).for_each(|frame| arrivals.expect(frame * SECOND / 5, SECOND));
+        assert_eq!(arrivals.place(0, SECOND).time, 0);
     }
 
     #[test]

@@ -104,6 +104,16 @@ pub fn forbid_direct_rendering(bin: &impl IsA<gst::Element>) {
     });
 }
 
+/// Lets FFmpeg's decoders that `bin`, such as a `decodebin`, adds from now on use one thread each. With several, the pictures of a video that
+/// lacks packets differ each time: what is missing is taken from frames that other threads have decoded so far.
+pub fn decode_on_one_thread(bin: &impl IsA<gst::Element>) {
+    on_decoders(bin, |decoder| {
+        if decoder.has_property_with_type("max-threads", i32::static_type()) {
+            decoder.set_property("max-threads", 1);
+        }
+    });
+}
+
 /// Refuses videos with more than `max` pixels in the decoders that `bin`, such as a `decodebin`, adds from now on: with an error on the bus,
 /// before the decoder begins if the size is known by then, and before a frame leaves it otherwise.
 pub fn limit_pixels(bin: &impl IsA<gst::Element>, max: u64) {

@@ -103,9 +103,13 @@ impl Source<'_> {
         let camera = gst::ElementFactory::make("rtspsrc").property("location", address).property("latency", latency);
         let camera = self.add(camera.property("drop-on-latency", !is_tcp).build()?)?;
         let video = rtsp::select(&camera, reading.video, reading.sound.as_ref().map(|_| &reading.log));
-        let progress = reading.progress.clone();
-        rtsp::watch_data(&camera, &video, move || progress.data());
-        let stamp = stamp.clone();
+        let (progress, stamp) = (reading.progress.clone(), stamp.clone());
+        let arrived = stamp.clone();
+        rtsp::watch_data(&camera, &video, move |rtp| {
+            progress.data();
+            // By UDP, the times of frames are mixed with those of arrival.
+            rtp.filter(|_| is_tcp).into_iter().for_each(|rtp| arrived.packet(rtp));
+        });
         rtsp::watch_reports(&camera, &video, move |running, unix| stamp.report(running, unix));
         if let Some(protocols) = reading.protocols {
             camera.set_property_from_str("protocols", protocols);

@@ -63,12 +63,12 @@ fn is_recordable(caps: &gst::CapsRef, log: &Log) -> bool {
     is_known
 }
 
-/// Calls `take` with each packet of `video` that arrives at `camera`, an `rtspsrc`, and keeps its session alive. Before version 1.28,
+/// Calls `take` with the RTP time of each packet of `video` that arrives at `camera`, an `rtspsrc`, and keeps its session alive. Before version 1.28,
 /// `rtspsrc` does that over UDP alone.
 ///
 /// The request is sent from the thread that reads the connection, between two packets. From another thread it would interrupt
 /// that one within a packet.
-pub fn watch_data(camera: &gst::Element, video: &Video, take: impl Fn() + Clone + Send + Sync + 'static) {
+pub fn watch_data(camera: &gst::Element, video: &Video, take: impl Fn(Option<u32>) + Clone + Send + Sync + 'static) {
     let last = Arc::new(Mutex::new(Instant::now()));
     let (camera_of, video) = (camera.downgrade(), video.clone());
     connect_manager(camera, move |manager| {
@@ -78,8 +78,8 @@ pub fn watch_data(camera: &gst::Element, video: &Video, take: impl Fn() + Clone 
                 return;
             }
             let (take, last, camera) = (take.clone(), last.clone(), camera.clone());
-            pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
-                take();
+            pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+                take(info.buffer().and_then(|packet| field(packet, 4).map(u32::from_be_bytes)));
                 let mut last = last.lock();
                 if last.elapsed() >= KEEPALIVE {
                     *last = Instant::now();
@@ -130,11 +130,16 @@ fn limit_waiting(jitter_buffer: &gst::Element) -> Option<()> {
     Some(())
 }
 
-/// The number of an RTP packet (RFC 3550, section 5.1).
+/// The number of an RTP packet.
 fn sequence_number(packet: &gst::BufferRef) -> Option<u16> {
-    let mut number = [0; 2];
-    packet.copy_to_slice(2, &mut number).ok()?;
-    Some(u16::from_be_bytes(number))
+    field(packet, 2).map(u16::from_be_bytes)
+}
+
+/// The bytes of an RTP packet from `offset` on (RFC 3550, section 5.1).
+fn field<const LENGTH: usize>(packet: &gst::BufferRef, offset: usize) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    packet.copy_to_slice(offset, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Sends a request that changes nothing.

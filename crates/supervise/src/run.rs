@@ -77,19 +77,22 @@ fn failed<C>(progress: &Progress, element: Option<&gst::Object>, reason: String)
 /// Stops `pipeline`. If its elements wait for each other, as those of `rtspsrc` can for ever when a session ends right after its
 /// beginning, they are left behind, and `log` says so.
 pub fn stop(pipeline: &gst::Pipeline, log: &Log) {
-    if !stops_within(STOP, pipeline) {
+    if !stops_within(STOP, pipeline, thread::Builder::new()) {
         log.say("the elements of the source do not stop, and are left behind");
     }
 }
 
-fn stops_within(limit: Duration, pipeline: &gst::Pipeline) -> bool {
+fn stops_within(limit: Duration, pipeline: &gst::Pipeline, thread: thread::Builder) -> bool {
     let ((stopped, end), stopping) = (channel(), pipeline.clone());
     let stop = move || {
         let _ = stopping.set_state(gst::State::Null);
         let _ = stopped.send(());
     };
-    // Without a thread, the sender is dropped with the closure.
-    thread::Builder::new().name("stop".into()).spawn(stop).is_ok() && end.recv_timeout(limit).is_ok()
+    match thread.name("stop".into()).spawn(stop) {
+        Ok(_) => end.recv_timeout(limit).is_ok(),
+        // Without memory for a thread, however long it takes: nobody may drop a pipeline that plays.
+        Err(_) => pipeline.set_state(gst::State::Null).is_ok(),
+    }
 }
 
 /// Why a source that has had no picture and no data for these times is opened again.
@@ -147,9 +150,19 @@ mod tests {
         });
         pipeline.set_state(gst::State::Playing).unwrap();
         is_held.recv().unwrap();
-        assert!(!stops_within(Duration::from_millis(100), &pipeline), "its thread is held");
+        assert!(!stops_within(Duration::from_millis(100), &pipeline, thread::Builder::new()), "its thread is held");
         drop(release);
-        assert!(stops_within(STOP, &pipeline));
+        assert!(stops_within(STOP, &pipeline, thread::Builder::new()));
+    }
+
+    #[test]
+    fn a_pipeline_stops_without_memory_for_a_thread() {
+        let pipeline = pipeline("fakesrc ! fakesink");
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let petabyte = 1 << 50;
+        assert!(thread::Builder::new().stack_size(petabyte).spawn(|| {}).is_err(), "this is a large machine");
+        assert!(stops_within(STOP, &pipeline, thread::Builder::new().stack_size(petabyte)));
+        assert_eq!(pipeline.current_state(), gst::State::Null);
     }
 
     #[test]

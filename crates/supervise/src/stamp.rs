@@ -16,6 +16,8 @@ use crate::time_of_day::{Belief, TimeOfDay};
 
 /// Reference of a Unix time.
 const UNIX: &str = "timestamp/x-unix";
+/// Units of the RTP time of video in a second (RFC 3551, section 5).
+const RTP_RATE: i64 = 90_000;
 
 /// Stamps the frames of a source.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Stamp {
 struct State {
     day: TimeOfDay,
     arrivals: Arrivals,
+    /// The RTP time of the first packet.
+    first_packet: Option<u32>,
     /// The offset of this machine's time of day from the times of frames; `None` before the first.
     arrival: Option<i64>,
     /// The offset of a report from before the first frame.
@@ -47,13 +51,22 @@ impl State {
 impl Stamp {
     /// Stamps frames in `pipeline` by `day`. What is new about the camera's clock goes to `log`.
     pub fn new(day: TimeOfDay, pipeline: &gst::Pipeline, log: Log) -> Self {
-        let state = State { day, arrivals: Arrivals::default(), arrival: None, early: None, log };
+        let state = State { day, arrivals: Arrivals::default(), first_packet: None, arrival: None, early: None, log };
         Self { pipeline: pipeline.downgrade(), state: Arc::new(Mutex::new(state)) }
     }
 
     /// Takes a report of the camera: what its clock said at a running time, in nanoseconds since 1970.
     pub fn report(&self, running: i64, unix: i64) {
         self.state.lock().report(unix.saturating_sub(running));
+    }
+
+    /// Takes the RTP time of a packet that arrives. The first frame may be decoded seconds later, together with others, and frames have
+    /// times from that of the first packet on.
+    pub fn packet(&self, rtp: u32) {
+        let Some(now) = self.pipeline.upgrade().and_then(|pipeline| pipeline.current_running_time()) else { return };
+        let state = &mut *self.state.lock();
+        let since_first = rtp.wrapping_sub(*state.first_packet.get_or_insert(rtp)).cast_signed();
+        state.arrivals.expect(i64::from(since_first) * 1_000_000_000 / RTP_RATE, now.nseconds().cast_signed());
     }
 
     /// Stamps the frames that pass `pad`.

@@ -417,4 +417,15 @@ mod tests {
         assert_eq!(failure.to_string(), "no frame within 0.3 s");
         assert!(start.elapsed() < Duration::from_secs(30));
     }
+    #[test]
+    fn a_video_is_decoded_on_one_thread_so_that_one_that_lacks_packets_is_the_same_each_time() {
+        gst::init().unwrap();
+        let line = "videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=64,height=64 ! x264enc ! h264parse";
+        let source = gst::parse::bin_from_description(line, true).unwrap();
+        let decoder = Decoder::start(source.upcast_ref(), Limits::time(Duration::from_secs(30)), Sampling::All).unwrap();
+        let threads =
+            |element: &gst::Element| Some(element.property::<i32>("max-threads")).filter(|_| element.name().starts_with("avdec_"));
+        let all = decoder.pipeline.iterate_recurse().into_iter().flatten().filter(|element| element.has_property("max-threads"));
+        assert_eq!(all.filter_map(|element| threads(&element)).collect::<Vec<_>>(), [1]);
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use emotion_supervise::decoding::{forbid_direct_rendering, name_dnxhr, refuse, videos};
+use emotion_supervise::decoding::{decode_on_one_thread, forbid_direct_rendering, name_dnxhr, refuse, videos};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -73,6 +73,7 @@ pub fn watch(decode: &gst::Element, sink: &gst_app::AppSink, sampling: Sampling)
     pictures::stamp(decode);
     let gates = gates(decode, &found, sampling);
     forbid_direct_rendering(decode);
+    decode_on_one_thread(decode);
     name_dnxhr(decode);
     refuse(decode, |_| false);
     record_types(decode, &found);

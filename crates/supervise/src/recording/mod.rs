@@ -5,7 +5,8 @@
 //! camera.rs   H.264 or H.265 before its decoder, sound ─┐
 //! Recorder    raw frames ───────────────────────────────┴▶ run.rs: appsrc ! encoder or parser ! splitmuxsink
 //!             records ─▶ records.rs: the file beside the video
-//!                        cutting.rs: where pairs begin; pairs.rs: numbers, files, syncs; retention.rs: which are deleted
+//!                        cutting.rs: where pairs begin; finishing.rs: how videos end
+//!                        pairs.rs: numbers, files, syncs; retention.rs: which are deleted
 //! ```
 //!
 //! Each pipeline is one of its own, so that a full disk ends nothing else. When it fails, the recorder says so and tries again until
@@ -14,6 +15,7 @@
 
 mod camera;
 mod cutting;
+mod finishing;
 mod form;
 mod pairs;
 mod records;

@@ -2,7 +2,7 @@
 //! The files of recordings: their numbers, and when they are on the disk.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -37,30 +37,27 @@ struct Pair {
 }
 
 impl Pairs {
-    /// No pairs yet. Those in `folder` are numbered from `next`, which is increased, and added to `own`.
+    /// No pairs yet. Those in `folder` are added to `own`. `next` is the number of the next one.
     pub fn new(folder: PathBuf, next: Arc<AtomicU32>, own: Arc<Mutex<Own>>) -> Self {
         Self { folder, next, own, open: Mutex::default() }
     }
 
-    /// Begins the next pair: takes a number that no other program has, and creates its file of records. Returns the path of its video,
-    /// and that file, which is being written until it is dropped.
+    /// Begins a pair: creates its file of records, with this number, or a later one if another program has it. Returns the path of its
+    /// video, and that file, which is being written until it is dropped.
     ///
     /// # Errors
     /// If the file cannot be created.
-    pub fn begin(&self) -> io::Result<(PathBuf, Arc<File>)> {
+    pub fn begin(&self, mut number: u32) -> io::Result<(PathBuf, Arc<File>)> {
         loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
             let video = self.path(number, "mp4");
-            if video.exists() {
-                continue;
-            }
-            match File::create_new(self.path(number, "ndjson")).map(Arc::new) {
+            let created = if video.exists() { Err(ErrorKind::AlreadyExists.into()) } else { File::create_new(self.path(number, "ndjson")) };
+            match created.map(Arc::new) {
                 Ok(records) => {
                     self.own.lock().add(number)?;
                     self.open.lock().push(Pair { number, is_closed: false, records: Arc::downgrade(&records) });
                     return Ok((video, records));
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number = self.next.fetch_add(1, Ordering::Relaxed),
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", self.folder.display()))),
             }
         }
@@ -110,7 +107,7 @@ impl Pairs {
         self.open.lock().iter().any(|pair| pair.records.strong_count() > 0)
     }
 
-    /// Ends with the pipeline. A pair without pictures and records is deleted if the pipeline has failed.
+    /// Ends with the pipeline. If that has failed, a pair without pictures and records is deleted, and others are mended.
     pub fn finish(&self, has_failed: bool) {
         let open = std::mem::take(&mut *self.open.lock());
         let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
@@ -118,6 +115,8 @@ impl Pairs {
             let (video, records) = (self.path(pair.number, "mp4"), self.path(pair.number, "ndjson"));
             if length(&video) <= EMPTY_VIDEO && length(&records) == 0 {
                 let _ = (fs::remove_file(video), fs::remove_file(records));
+            } else {
+                let _ = trim(&video);
             }
         }
     }
@@ -145,6 +144,24 @@ impl Pair {
     fn is_complete(&self) -> bool {
         self.is_closed && self.records.strong_count() == 0
     }
+}
+
+/// Removes the index of a fragment that a full disk has cut off at the end of a video: FFmpeg does not open such a file.
+fn trim(video: &Path) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(video)?;
+    let (length, mut start, mut header) = (file.metadata()?.len(), 0, [0; 8]);
+    while start + 8 <= length {
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut header)?;
+        let [a, b, c, d, name @ ..] = header;
+        let size = u64::from(u32::from_be_bytes([a, b, c, d]));
+        if name == *b"moof" && start + size > length {
+            return file.set_len(start);
+        }
+        // The last part may not have its length yet.
+        start += size.max(8);
+    }
+    Ok(())
 }
 
 /// Makes the names of new files survive a power failure, where folders can be synced.
@@ -211,8 +228,9 @@ mod tests {
         for name in ["00002.mp4", "00004.ndjson", "00009.txt", "cat.mp4"] {
             fs::write(folder.join(name), "").unwrap();
         }
-        let [door, gate] = [(); 2].map(|()| Pairs::new(folder.clone(), Arc::new(next_number(&folder).unwrap().into()), own(&folder)));
-        let videos = [&door, &gate, &gate, &door].map(|pairs| pairs.begin().unwrap().0);
+        assert_eq!(next_number(&folder).unwrap(), 5);
+        let [door, gate] = [(); 2].map(|()| Pairs::new(folder.clone(), Arc::new(6.into()), own(&folder)));
+        let videos = [&door, &gate, &gate, &door].map(|pairs| pairs.begin(5).unwrap().0);
         assert_eq!(videos, [5, 6, 7, 8].map(|number| folder.join(format!("0000{number}.mp4"))));
         fs::remove_dir_all(folder).unwrap();
     }
@@ -241,18 +259,22 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_content_is_deleted_after_a_failure() {
+    fn a_pair_without_content_is_deleted_after_a_failure_and_one_with_content_can_be_opened() {
         let folder = std::env::temp_dir().join(format!("emotion-supervise-empty-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let pairs = Pairs::new(folder.clone(), Arc::default(), own(&folder));
-        let (_, records) = pairs.begin().unwrap();
+        let (_, records) = pairs.begin(0).unwrap();
         (&*records).write_all(b"{}\n").unwrap();
-        pairs.begin().unwrap();
+        pairs.begin(1).unwrap();
         fs::write(folder.join("00001.mp4"), "").unwrap();
+        let part = |name: &str, length: u32, whole: u32| [&whole.to_be_bytes(), name.as_bytes(), &vec![0; length as usize - 8]].concat();
+        let video = folder.join("00000.mp4");
+        fs::write(&video, [part("mdat", 5000, 5000), part("moov", 900, 900), part("moof", 104, 212)].concat()).unwrap();
         pairs.finish(true);
+        assert_eq!(fs::metadata(&video).unwrap().len(), 5900, "a part of an index is removed");
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".door.pairs", "00000.ndjson"]);
+        assert_eq!(left, [".door.pairs", "00000.mp4", "00000.ndjson"]);
         fs::remove_dir_all(folder).unwrap();
     }
 }

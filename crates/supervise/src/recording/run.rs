@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use gst_app::AppSrc;
 use parking_lot::Mutex;
 
 use super::cutting::{self, Cut, Cuts};
+use super::finishing;
 use super::form::{Form, parser};
 use super::pairs::Pairs;
 use super::records::{Begun, Note};
@@ -21,8 +22,7 @@ use crate::encoding::{Sound, encoder};
 use crate::run::reason;
 
 /// The element that writes the videos. What it has written of a video can be played after a crash.
-const MUXER: &str = "splitmuxsink name=muxer muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000 \
-                     sink::buffer-mode=unbuffered";
+const MUXER: &str = "splitmuxsink name=muxer muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000";
 /// Between an encoder and the muxer, which waits for sound and for the next key frame: longer than both, so that the encoder goes on.
 const QUEUE: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=10000000000";
 /// Name of the element that sound enters.
@@ -48,11 +48,12 @@ pub(super) struct Run {
     /// Time after the last frame.
     end: gst::ClockTime,
     records: Sender<Note>,
+    next: Arc<AtomicU32>,
     waiting: Waiting,
 }
 
-/// Who waits for the files of records that the muxer begins.
-type Waiting = Arc<Mutex<VecDeque<Sender<Begun>>>>;
+/// The numbers of pairs that the muxer has not begun, and who waits for their files of records.
+type Waiting = Arc<Mutex<VecDeque<(u32, Sender<Begun>)>>>;
 /// What enters a pipeline: an event before the frame, and the frame.
 type Items = (Option<gst::Event>, gst::Buffer);
 
@@ -73,7 +74,8 @@ impl Run {
         frame: &Frame,
         sound: Option<&gst::Caps>,
     ) -> Result<(Self, Receiver<()>), RecordingError> {
-        let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), shared.next.clone(), shared.own.clone()));
+        let next = shared.next.clone();
+        let pairs = Arc::new(Pairs::new(shared.recordings.folder.clone(), next.clone(), shared.own.clone()));
         let (form, waiting) = (Form::of(frame), Waiting::default());
         let (pipeline, entry, track) = build(&form.caps, sound, &pairs, &waiting)?;
         let (ending, ended) = channel();
@@ -85,7 +87,7 @@ impl Run {
         let length = gst::ClockTime::try_from(shared.recordings.length).unwrap_or(gst::ClockTime::MAX);
         let cuts = Cuts::new(length, MARGIN);
         let (start, end, records) = (frame.time, frame.time, shared.records.clone());
-        Ok((Self { number, entry, form, track, cuts, start, end, records, waiting }, ended))
+        Ok((Self { number, entry, form, track, cuts, start, end, records, next, waiting }, ended))
     }
 
     /// True if `frame` can be in the same videos, and the sound that there is with a key frame as well.
@@ -106,7 +108,8 @@ impl Run {
         let cut = if frame.is_key() { self.cuts.next(time).filter(|cut| *cut == Cut::Pair || !frame.is_encoded()) } else { None };
         if cut == Some(Cut::Pair) {
             let (begins, begun) = channel();
-            self.waiting.lock().push_back(begins);
+            // Here, because the muxer of a later run may begin its first video before that of this one begins its last.
+            self.waiting.lock().push_back((self.next.fetch_add(1, Ordering::Relaxed), begins));
             // Fails only at the end of the program.
             let _ = self.records.send(Note::From(frame.time, Some(begun)));
         }
@@ -155,11 +158,12 @@ fn build(
     };
     let track = sound.map(track).transpose()?;
     cutting::split(&entry, &muxer)?;
+    muxer.set_property("sink", finishing::sink()?);
     let (pairs, waiting) = (pairs.clone(), waiting.clone());
     muxer.connect("format-location", false, move |arguments| {
         let muxer = arguments[0].get::<gst::Element>().ok()?;
-        let begins = waiting.lock().pop_front();
-        Some(begins.and_then(|begins| begin(&muxer, &pairs, begins)).to_value())
+        let next = waiting.lock().pop_front();
+        Some(next.and_then(|(number, begins)| begin(&muxer, &pairs, number, begins)).to_value())
     });
     Ok((pipeline, entry, track))
 }
@@ -171,8 +175,8 @@ fn is_of_sound(element: &gst::Object) -> bool {
 }
 
 /// The path of the next video of `muxer`. Its file of records goes to `begins`.
-fn begin(muxer: &gst::Element, pairs: &Pairs, begins: Sender<Begun>) -> Option<String> {
-    let begun = pairs.begin();
+fn begin(muxer: &gst::Element, pairs: &Pairs, number: u32, begins: Sender<Begun>) -> Option<String> {
+    let begun = pairs.begin(number);
     let (video, file) = begun.inspect_err(|error| gst::element_error!(muxer, gst::ResourceError::OpenWrite, ("{error}"))).ok()?;
     // Fails only at the end of the program.
     let _ = begins.send(Begun { file, muxer: muxer.downgrade() });

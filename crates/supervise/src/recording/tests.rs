@@ -112,6 +112,80 @@ fn each_pair_has_the_same_frames_and_times_from_its_own_start() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+/// The folder in which a child process records.
+const FOLDER: &str = "EMOTION_TEST_RECORDS";
+
+#[test]
+#[ignore = "not a test: the child process of the next one"]
+fn records() {
+    gst::init().unwrap();
+    let recorder = Arc::new(Recorder::new(recordings(Path::new(&std::env::var(FOLDER).unwrap()), 60_000), |_| {}).unwrap());
+    let source = "videotestsrc num-buffers=50 ! video/x-raw,format=I420,width=64,height=64,framerate=10/1";
+    wait(&record(&recorder, source));
+    recorder.finish(Duration::from_secs(60));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_or_a_crash_at_the_end_of_a_recording_takes_its_last_second_at_most() {
+    let (_, _, folder) = recorder("ends", 60_000);
+    let recorded = |limit: &str| {
+        let _ = fs::remove_dir_all(&folder);
+        let program = std::env::current_exe().unwrap();
+        let line = format!("{limit} exec '{}' --exact recording::tests::records --ignored", program.display());
+        let mut bash = std::process::Command::new("bash");
+        // Otherwise it writes the code that it makes to a file.
+        let status = bash.args(["-c", &line]).env(FOLDER, &folder).env("ORC_CODE", "backup").output().unwrap().status;
+        let video = folder.join("00000.mp4");
+        (status.success(), frames(&video), fs::read(video).unwrap())
+    };
+    let (is_ended, count, whole) = recorded("");
+    assert_eq!((is_ended, count), (true, 50));
+    // At the end of the file is its index, of which there is only room for a part.
+    let index = whole.windows(4).rposition(|name| name == b"moov").unwrap() - 4;
+    let kib = index / 1024 + 1;
+    assert!(kib * 1024 < whole.len(), "an index of {} bytes at {index}", whole.len() - index);
+    // With the signal that such a write gives, the system ends the process.
+    for (limit, ends) in [(format!("trap '' XFSZ; ulimit -f {kib};"), true), (format!("ulimit -f {kib};"), false)] {
+        let (is_ended, count, video) = recorded(&limit);
+        assert_eq!((is_ended, video.len()), (ends, kib * 1024), "{limit}");
+        assert!((40..=50).contains(&count), "{limit}: {count} frames");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn pairs_are_numbered_in_the_order_of_their_frames() {
+    let (recorder, _, folder) = recorder("order", 1000);
+    let frame = |form: &str, number: u64| Frame {
+        caps: format!("video/x-raw,format=I420,width=64,height=64,framerate=10/1,{form}").parse().unwrap(),
+        buffer: gst::Buffer::from_mut_slice(vec![90; 64 * 64 * 3 / 2]),
+        time: gst::ClockTime::from_mseconds(100 * number),
+    };
+    // The colours change just before the last pair of the first run begins, and its disk is slow.
+    let frames = [("colorimetry=bt601", 0..20), ("colorimetry=bt709", 20..25)].map(|(form, numbers)| numbers.map(move |n| frame(form, n)));
+    let runs = frames.map(|frames| {
+        let frames: Vec<Frame> = frames.collect();
+        let (mut run, ended) = Run::start(&recorder.shared, 1, recorder.retry, &frames[0], None).unwrap();
+        let items: Vec<_> = frames.iter().map(|frame| run.take(frame).unwrap()).collect();
+        (run, items, ended)
+    });
+    let ended = runs.into_iter().rev().map(|(run, items, ended)| {
+        items.into_iter().for_each(|items| run::push(&run.entry, items));
+        run.end();
+        while !fs::read_dir(&folder).unwrap().any(|entry| entry.unwrap().path().extension().is_some_and(|of| of == "mp4")) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        ended
+    });
+    let ended: Vec<_> = ended.collect();
+    assert!(recorder.finish(Duration::from_secs(60)));
+    let is_over = |ended: &Receiver<()>| ended.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Disconnected);
+    assert!(ended.iter().all(is_over));
+    assert_eq!(recorded(&folder), [(10, 0), (10, 0), (5, 0)]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn a_camera_that_comes_back_with_another_rate_or_other_colours_can_be_decoded() {
     let (recorder, notices, folder) = recorder("changes", 60_000);
