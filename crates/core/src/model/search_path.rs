@@ -161,10 +161,10 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == OsStr::new(name))
 }
 
-/// The first folder of plugins that has files of this plugin: in the prefix of a program `PREFIX/bin/NAME`, or beside the data
-/// home.
+/// The first folder of plugins that has files of this plugin: in the prefix of a program `PREFIX/bin/NAME` or, in the Debian package,
+/// `PREFIX/libexec/NAME`, or beside the data home.
 fn installed_plugin(programs: Option<&Path>, data_home: Option<&Path>) -> Option<PathBuf> {
-    let programs = programs.filter(|folder| folder.ends_with("bin"));
+    let programs = programs.filter(|folder| folder.ends_with("bin") || folder.ends_with("libexec"));
     let multiarch = format!("../lib/{}-linux-gnu", std::env::consts::ARCH);
     let of_prefix = programs.map(|folder| [&multiarch, "../lib64", "../lib"].map(|lib| folder.join(lib).join("gstreamer-1.0")));
     let of_user = data_home.map(|folder| folder.with_file_name("gstreamer-1.0").join("plugins"));
@@ -298,6 +298,9 @@ mod tests {
             std::fs::create_dir_all(folder.join("emotion")).unwrap();
             assert_eq!(found(), Some(folder.canonicalize().unwrap()));
         }
+        std::fs::create_dir(top.join("libexec")).unwrap();
+        let packed = installed_plugin(Some(&top.join("libexec")), Some(&data_home)).map(|folder| folder.canonicalize().unwrap());
+        assert_eq!(packed, found(), "the program of the Debian package");
         let built = top.join("target/release/emotion-dashboard");
         assert_eq!(installed_plugin(built.parent(), Some(&data_home)), Some(of_user), "a program that is not installed");
         std::fs::remove_dir_all(top).unwrap();
