@@ -20,12 +20,10 @@ impl Plain {
         Self(GValue { g_type: kind, data: [data, GValue_data { v_uint64: 0 }] })
     }
 
-    /// A boolean.
     pub(super) fn boolean(value: bool) -> Self {
         Self::new(gobject_ffi::G_TYPE_BOOLEAN, GValue_data { v_int: value.into() })
     }
 
-    /// An int.
     pub(super) fn int(value: i32) -> Self {
         Self::new(gobject_ffi::G_TYPE_INT, GValue_data { v_int: value })
     }
@@ -36,7 +34,6 @@ impl Plain {
         Self::new(gobject_ffi::G_TYPE_UINT64, GValue_data { v_uint64: value })
     }
 
-    /// A double.
     pub(super) fn double(value: impl Into<f64>) -> Self {
         Self::new(gobject_ffi::G_TYPE_DOUBLE, GValue_data { v_double: value.into() })
     }

@@ -65,7 +65,7 @@ pub struct Settings {
     #[arg(long, value_enum)]
     pub turn: Option<Turn>,
 
-    /// Length of a network camera's jitter buffer, in milliseconds; by TCP it takes 3000 at least, which delays nothing
+    /// Length of a network camera's jitter buffer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 200)]
     pub latency: u32,
 
@@ -197,7 +197,10 @@ impl Settings {
     /// Those of one camera.
     #[cfg(test)]
     pub fn read_one(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, SettingsError> {
-        Self::read(arguments).map(|content| content.into_all().remove(0))
+        Self::read(arguments).map(|content| match content {
+            Content::One(one) => one,
+            Content::Tables(mut all) => all.remove(0),
+        })
     }
 }
 

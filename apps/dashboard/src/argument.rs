@@ -21,10 +21,8 @@ pub enum Argument {
 /// The reason for which an argument is neither a source nor a broker.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgumentError {
-    /// It is not a source.
     #[error(transparent)]
     Source(#[from] InputError),
-    /// It is not the address of a broker.
     #[error("{0}")]
     Cameras(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -7,30 +7,16 @@ use std::path::{Path, PathBuf};
 /// Why a model was not measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Error {
-    /// The plugin's core cannot load a model or run it.
     #[error(transparent)]
     Core(#[from] emotion_core::error::Error),
-    /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
-    /// Labelled data are not in the expected form, or have none of the model's classes.
+    Io { path: PathBuf, source: std::io::Error },
     #[error("{}: {message}", path.display())]
-    Data {
-        /// The file or folder.
-        path: PathBuf,
-        /// What was expected there, and what was found.
-        message: String,
-    },
-    /// A picture could not be compressed as a JPEG.
+    Data { path: PathBuf, message: String },
     #[error("JPEG of a picture: {0}")]
     Jpeg(#[from] image::ImageError),
-    /// A report could not be written as JSON.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
 }

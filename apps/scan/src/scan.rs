@@ -34,7 +34,6 @@ pub(crate) struct Results<'a> {
     pub(crate) copies: Copies,
 }
 
-/// The results of a file.
 pub(crate) struct FileResults<'a> {
     /// Its number among the inputs.
     pub(crate) number: usize,

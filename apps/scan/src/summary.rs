@@ -40,7 +40,6 @@ impl Summary {
         self.add_errors(row.error.map(|error| (row.file, error)));
     }
 
-    /// Adds errors.
     pub(crate) fn add_errors(&mut self, errors: impl IntoIterator<Item = (String, String)>) {
         for error in errors {
             self.unreadable += 1;

@@ -6,22 +6,6 @@
 //!             └─────▶ stream: ordinary JPEG, and what only GStreamer reads
 //! ```
 //!
-//! | module | does |
-//! |---|---|
-//! | [`limits`] | the largest picture that is decoded |
-//! | [`format`](mod@format) | tells the formats by their first bytes |
-//! | [`error`] | why a file is not read |
-//! | [`jpeg`] | the frame header of a JPEG picture |
-//! | [`tiff`] | the entries of a TIFF picture |
-//! | [`timing`] | how long each picture of an animation is shown |
-//! | [`picture`] | decoded pixels, grey or RGB |
-//! | `heif` | HEIC and AVIF, with the feature `heif` |
-//! | [`orientation`] | how a picture is turned upright |
-//! | [`photo`] | a file to its pictures |
-//! | [`frame`] | a picture as a frame of GStreamer |
-//! | [`reading`] | whether this crate or GStreamer reads a file |
-//! | [`source`] | an element that outputs the pictures of a file |
-//!
 //! A module uses those above it.
 //!
 //! libjpeg-turbo, which GStreamer's `jpegdec` uses, decodes a JPEG of 12 megapixels three times as fast as the decoder of the

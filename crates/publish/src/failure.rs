@@ -6,6 +6,7 @@ use thiserror::Error;
 /// Why there is no connection to the broker.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Failure {
     /// The broker cannot be reached, or one side does not trust the other.
     #[error("{0}")]
@@ -22,13 +23,8 @@ pub enum Failure {
     /// The broker does not keep to the protocol, or its answer is unknown.
     #[error("the broker's answer is not understood: {0}")]
     Protocol(String),
-    /// The broker does not answer.
     #[error("no answer within {seconds} s")]
-    Silent {
-        /// How long it had time to.
-        seconds: u64,
-    },
-    /// The broker takes no messages now, but may later.
+    Silent { seconds: u64 },
     #[error("the broker takes no messages: {0}")]
     Unwilling(String),
 }
@@ -43,70 +39,41 @@ impl Failure {
 /// Why a broker never takes a message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Rejection {
-    /// It is larger than the broker allows.
     #[error("a message of {bytes} bytes is larger than its maximum of {maximum}")]
-    TooLarge {
-        /// Size of the message.
-        bytes: usize,
-        /// What the broker allows.
-        maximum: usize,
-    },
-    /// The broker says so.
+    TooLarge { bytes: usize, maximum: usize },
     #[error("{0}")]
     Refused(String),
-    /// The broker ends the connection each time it receives the message.
     #[error("it closed {connections} connections in a row when it received a message of {bytes} bytes")]
-    Disconnects {
-        /// Number of these connections.
-        connections: u32,
-        /// Size of the message.
-        bytes: usize,
-    },
+    Disconnects { connections: u32, bytes: usize },
 }
 
 /// A message is lost or will be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Problem {
     /// A line from the stream is not a JSON object.
     #[error("a line of {schema} is not a JSON object")]
-    NotAnObject {
-        /// The schema of the line.
-        schema: String,
-    },
-    /// The broker does not take a message.
+    NotAnObject { schema: String },
     #[error("the broker refuses messages: {0}")]
     Rejected(Rejection),
-    /// The spool has reached its maximum size.
     #[error("the spool is full; new messages are dropped")]
     SpoolFull,
-    /// The spool cannot be written, as on a full disk.
     #[error("writing to the spool: {0}; new messages are dropped")]
     SpoolWrite(String),
-    /// The spool cannot be read.
     #[error("reading the spool: {0}")]
     SpoolRead(String),
-    /// The position of the last acknowledged message cannot be written.
     #[error("updating the spool: {0}; messages are sent again after a restart")]
     SpoolUpdate(String),
-    /// The system cannot write the spool to the disk.
     #[error("syncing the spool: {0}; a power failure loses messages")]
     SpoolSync(String),
-    /// Messages of the spool cannot be read.
     #[error("damaged messages in the spool, before message {next}: {count}")]
-    SpoolDamaged {
-        /// Number of these messages.
-        count: u64,
-        /// Sequence number of the next message.
-        next: u64,
-    },
+    SpoolDamaged { count: u64, next: u64 },
     /// The spool did not end with a whole record, so that its end was removed.
     #[error("the spool ended with {bytes} damaged bytes, as after a power failure; they are removed")]
-    SpoolCut {
-        /// Number of these bytes.
-        bytes: u64,
-    },
+    SpoolCut { bytes: u64 },
 }
 
 impl Problem {

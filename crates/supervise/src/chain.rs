@@ -42,16 +42,10 @@ fn name_of(value: impl ValueEnum) -> String {
 /// Why there is no chain.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum ChainError {
-    /// An element is not installed.
     #[error("{factory}: {source}; install GStreamer's base and good plugins")]
-    Missing {
-        /// Name of its factory.
-        factory: &'static str,
-        /// What GStreamer says.
-        source: glib::BoolError,
-    },
-    /// An element does not take a setting.
+    Missing { factory: &'static str, source: glib::BoolError },
     #[error(transparent)]
     Setting(#[from] SettingError),
 }

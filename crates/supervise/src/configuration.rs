@@ -20,24 +20,20 @@ pub struct ConfigurationError {
 
 /// What is wrong with a file.
 #[derive(Debug, Error)]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Reason {
-    /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
-    /// It has a syntax error, an unknown key or a wrong value.
     #[error("{}", .0.to_string().trim_end())]
     Invalid(#[from] toml::de::Error),
     /// One of its tables has an unknown key or a wrong value, or no name.
     #[error("[[{table}]] {name}: {reason}")]
     Table {
-        /// What the table is about.
         table: String,
         /// Its name, or else its number.
         name: String,
-        /// The reason.
         reason: String,
     },
-    /// A key is to be a list of tables.
     #[error("{0}: expected tables that begin with [[{0}]]")]
     NoTables(String),
 }
@@ -55,14 +51,6 @@ impl<T> Content<T> {
     /// True if there are tables.
     pub fn has_tables(&self) -> bool {
         matches!(self, Self::Tables(_))
-    }
-
-    /// All of them.
-    pub fn into_all(self) -> Vec<T> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Tables(all) => all,
-        }
     }
 
     /// Each after `change`.

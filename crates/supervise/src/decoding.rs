@@ -67,8 +67,7 @@ pub fn refuse(decode: &gst::Element, is_refused: impl Fn(&gst::ElementFactory) -
 /// Gives DNxHR in QuickTime files the media type of its decoder, in the demuxers that `bin` adds from now on. GStreamer 1.22
 /// knows only the older DNxHD by name.
 pub fn name_dnxhr(bin: &impl IsA<gst::Element>) {
-    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
-    bin.connect_deep_element_added(|_, _, element| {
+    on_elements(bin, |_, _, element| {
         if element.factory().is_some_and(|factory| factory.name() == "qtdemux") {
             // Before decodebin, which connects to the signal later.
             element.connect_pad_added(|_, pad| {
@@ -86,8 +85,7 @@ pub fn name_dnxhr(bin: &impl IsA<gst::Element>) {
 
 /// True for the demuxers of playlists and for elements that receive streams, by what they say about themselves.
 fn uses_network(factory: &gst::ElementFactory) -> bool {
-    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
-    class.split('/').any(|part| ["Adaptive", "Network", "Source"].contains(&part))
+    class(factory).any(|word| ["Adaptive", "Network", "Source"].contains(&word))
 }
 
 /// Switches off direct rendering in the decoders that `bin`, such as a `decodebin` or a pipeline, adds from now on.
@@ -95,8 +93,7 @@ fn uses_network(factory: &gst::ElementFactory) -> bool {
 /// FFmpeg's decoders then write into buffers of their own instead of the pipeline's. GStreamer 1.24 and 1.26 sometimes abort
 /// otherwise if the width of a video is not a multiple of 16: "video meta uses 368x640 instead of 360x640".
 pub fn forbid_direct_rendering(bin: &impl IsA<gst::Element>) {
-    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
-    bin.connect_deep_element_added(|_, _, element| {
+    on_elements(bin, |_, _, element| {
         let is_reusing = element.factory().is_some_and(|factory| REUSING.contains(&factory.name().as_str()));
         if !is_reusing && element.has_property_with_type("direct-rendering", bool::static_type()) {
             element.set_property("direct-rendering", false);
@@ -117,12 +114,10 @@ pub fn decode_on_one_thread(bin: &impl IsA<gst::Element>) {
 /// Refuses videos with more than `max` pixels in the decoders that `bin`, such as a `decodebin`, adds from now on: with an error on the bus,
 /// before the decoder begins if the size is known by then, and before a frame leaves it otherwise.
 pub fn limit_pixels(bin: &impl IsA<gst::Element>, max: u64) {
-    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
-    bin.connect_deep_element_added(move |bin, _, element| {
-        let factory = element.factory();
-        let class = factory.as_ref().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS)).unwrap_or_default();
-        let pads = if class.contains("Decoder") { element.pads() } else { Vec::new() };
-        pads.iter().for_each(|pad| limit_pixels_of(pad, bin, max));
+    on_elements(bin, move |bin, _, element| {
+        if element.factory().is_some_and(|factory| class(&factory).any(|word| word == "Decoder")) {
+            element.pads().iter().for_each(|pad| limit_pixels_of(pad, bin, max));
+        }
     });
 }
 
@@ -162,10 +157,15 @@ pub fn leave_out_unreferenced(bin: &impl IsA<gst::Element>, note: impl Fn() + Cl
     });
 }
 
+/// Calls `take` with each element that `bin`, such as a `decodebin` or a pipeline, adds from now on, after `bin` and the bin that the
+/// element is in.
+fn on_elements(bin: &impl IsA<gst::Element>, take: impl Fn(&gst::Bin, &gst::Bin, &gst::Element) + Send + Sync + 'static) {
+    bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>().map(|bin| bin.connect_deep_element_added(take));
+}
+
 /// Calls `take` with each decoder of video that `bin` adds from now on.
-pub(crate) fn on_decoders(bin: &impl IsA<gst::Element>, take: impl Fn(&gst::Element) + Send + Sync + 'static) {
-    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
-    bin.connect_deep_element_added(move |_, parent, element| {
+pub fn on_decoders(bin: &impl IsA<gst::Element>, take: impl Fn(&gst::Element) + Send + Sync + 'static) {
+    on_elements(bin, move |_, parent, element| {
         // A decoder within another one would get the pictures a second time.
         if decodes_video(element) && !decodes_video(parent.upcast_ref::<gst::Element>()) {
             take(element);
@@ -225,8 +225,7 @@ pub const RECORDABLE: &str = "video/x-h264,parsed=true;video/x-h265,parsed=true"
 
 /// Lets `bin`, such as a pipeline, decode nothing that is [`RECORDABLE`].
 pub fn leave_encoded(bin: &impl IsA<gst::Element>) {
-    let Some(bin) = bin.upcast_ref::<gst::Element>().downcast_ref::<gst::Bin>() else { return };
-    bin.connect_deep_element_added(|_, _, element| {
+    on_elements(bin, |_, _, element| {
         if element.factory().is_some_and(|factory| factory.name() == "decodebin") {
             element.set_property_from_str("caps", RECORDABLE);
         }
@@ -248,9 +247,15 @@ fn is_turned(pad: &gst::Pad) -> bool {
 }
 
 fn decodes_video(element: &gst::Element) -> bool {
-    let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
-    let has = |parts: &[&str]| class.as_ref().is_some_and(|class| class.split('/').any(|word| parts.contains(&word)));
-    has(&["Decoder"]) && has(&["Video", "Image"])
+    element.factory().is_some_and(|factory| {
+        let has = |words: &[&str]| class(&factory).any(|word| words.contains(&word));
+        has(&["Decoder"]) && has(&["Video", "Image"])
+    })
+}
+
+/// The words by which the elements of a factory describe themselves, such as `Decoder`.
+pub(crate) fn class(factory: &gst::ElementFactory) -> impl Iterator<Item = &str> {
+    factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default().split('/')
 }
 
 /// What passes `pad` before it is decoded.

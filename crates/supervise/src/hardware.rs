@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use crate::decoding::{on_decoders, refuse};
+use crate::decoding::{class, on_decoders, refuse};
 use crate::log::Log;
 use crate::progress::Progress;
 
@@ -68,8 +68,7 @@ pub(crate) fn watch(decode: &gst::Element, progress: &Arc<Progress>, log: &Log) 
 /// The name of a hardware decoder.
 fn name(factory: Option<gst::ElementFactory>) -> Option<String> {
     let factory = factory?;
-    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS)?;
-    let is_hardware = ["Decoder", "Hardware"].iter().all(|part| class.split('/').any(|word| word == *part));
+    let is_hardware = ["Decoder", "Hardware"].iter().all(|part| class(&factory).any(|word| word == *part));
     is_hardware.then(|| factory.name().into())
 }
 

@@ -31,33 +31,23 @@ const STREAMS: [&str; 7] = ["http", "https", "rtmp", "rtmps", "srt", "udp", "rtp
 /// Why a text is no source. No message has a password.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum PlaceError {
-    /// The path of something else than a file.
     #[error("{0}: not a file")]
     NotAFile(String),
-    /// The file cannot be opened.
     #[error("{path}: {source}")]
-    Unreadable {
-        /// The path.
-        path: String,
-        /// The error of the operating system.
-        source: io::Error,
-    },
+    Unreadable { path: String, source: io::Error },
     /// A user name or password has a character that ends it.
     #[error("expected / ? and # in a user name or password as %2F, %3F and %23, and @ in a path behind a port as %40")]
     Password,
-    /// Not the address of a network camera.
     #[error("expected rtsp://HOST/PATH, found {0}")]
     Address(String),
-    /// Not the address of a stream of a known kind.
     #[error(
         "expected an address of rtsp, rtsps, http, https, rtmp, rtmps, srt, udp or rtp, such as rtsp://HOST/PATH or udp://:PORT, found {0}"
     )]
     Stream(String),
-    /// Not a device for video.
     #[error("expected a camera such as /dev/video0, found {0}")]
     Device(String),
-    /// Nothing behind the name of the kind.
     #[error("expected a launch line that ends in video, such as gst:v4l2src ! image/jpeg, found none")]
     Launch,
 }

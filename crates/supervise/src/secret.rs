@@ -11,21 +11,16 @@ const MIN_CHARACTERS: usize = 16;
 /// Why a program does not listen.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum SecretError {
     /// The secret has characters that a URL would escape.
     #[error("a token may have letters, digits and - _ . ~ only")]
     Characters,
-    /// The secret is too short.
     #[error("a token needs at least {MIN_CHARACTERS} characters, this one has {0}")]
     Short(usize),
     /// Other machines can connect, and there is no secret.
     #[error("other machines can reach {listen}: set a secret with {option}")]
-    Missing {
-        /// The address.
-        listen: SocketAddr,
-        /// The option that sets a secret.
-        option: &'static str,
-    },
+    Missing { listen: SocketAddr, option: &'static str },
 }
 
 /// Checks the secret `token` of a program that listens on `listen`. `option` is the option that sets it.

@@ -39,20 +39,18 @@ pub struct SettingError {
 /// What is wrong with a setting.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum Fault {
     /// It names none of these elements, but another one.
     #[error("expected an element of {}, found {}", .0.join(", "), .1)]
     Element(Vec<&'static str>, String),
-    /// The element has no such property.
     #[error("{0} has no property {1}")]
     Property(String, String),
     /// It is for an element that only `--geometry` adds.
     #[error("facelandmarks needs --geometry")]
     NoGeometry,
-    /// The property is of this type, and the value is not.
     #[error("expected a value of type {0}, found {1}")]
     Type(glib::Type, String),
-    /// The value is not in the range of the property.
     #[error("{1} is outside of the range of {0}")]
     Range(String, String),
 }

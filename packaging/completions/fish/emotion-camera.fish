@@ -7,7 +7,7 @@ complete -c emotion-camera -l turn -d 'Turn the picture of a camera that is moun
 180\t'A half turn'
 270\t'A quarter turn, counterclockwise'
 mirror\t'Left and right exchanged'"
-complete -c emotion-camera -l latency -d 'Length of a network camera\'s jitter buffer, in milliseconds; by TCP it takes 3000 at least, which delays nothing' -r
+complete -c emotion-camera -l latency -d 'Length of a network camera\'s jitter buffer, in milliseconds' -r
 complete -c emotion-camera -l protocol -d 'Protocol to a network camera' -r -f -a "tcp\t''
 udp\t''"
 complete -c emotion-camera -l stream -d 'Which video of a network camera that has several, from 1' -r

@@ -9,7 +9,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::format::EmotionExportFormat;
+use super::format;
 use super::settings::{PROPERTIES, Settings};
 use super::state::{Outputs, State};
 use crate::elements::analyser::stream::is_upstream_live;
@@ -189,7 +189,7 @@ impl ElementImpl for EmotionExport {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             // Any pixel format in any memory: only the metadata of the buffers is read.
             let video = gst::Caps::builder("video/x-raw").any_features().build();
-            let text = EmotionExportFormat::all_caps();
+            let text = format::all_caps();
             let template = |name, direction, caps| {
                 gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).expect("the template is valid")
             };

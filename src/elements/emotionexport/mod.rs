@@ -86,10 +86,10 @@ mod times;
 use gst::glib;
 use gst::prelude::*;
 
-pub use format::EmotionExportFormat;
 #[cfg(feature = "publish")]
 pub(super) use format::record_caps;
-pub use settings::EmotionExportGeometry;
+
+use crate::export::Format;
 
 glib::wrapper! {
     /// The element `emotionexport`.
@@ -98,6 +98,6 @@ glib::wrapper! {
 
 /// Registers the element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    EmotionExportFormat::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    Format::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "emotionexport", gst::Rank::NONE, EmotionExport::static_type())
 }

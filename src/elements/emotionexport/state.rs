@@ -10,7 +10,7 @@ use super::times::{clock_time, time_of_day};
 use crate::elements::upstream::detector_watch::DetectorWatch;
 use crate::elements::upstream::names;
 use crate::elements::upstream::picture_changes::PictureChanges;
-use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Options, Output, Span, Utc};
+use crate::export::{Chunk, Exporter, FrameLengths, FrameReport, FrameTime, Output, Span, Utc};
 use crate::geometry::Size;
 use crate::record::FrameRecord;
 
@@ -52,17 +52,9 @@ pub(super) struct Video {
 
 impl State {
     pub(super) fn new(settings: Settings) -> Self {
-        let options = Options {
-            format: settings.format.into(),
-            interval_ns: settings.interval,
-            on_change: settings.on_change,
-            aggregate_only: settings.aggregate_only,
-            hysteresis_ns: settings.hysteresis,
-            geometry: settings.geometry.into(),
-        };
         Self {
-            exporter: Exporter::new(options),
             caps: settings.caps(),
+            exporter: Exporter::new(settings.options),
             video: None,
             picture_changes: PictureChanges::keeping(names(settings.keeps_place.as_deref())),
             misplaced: None,

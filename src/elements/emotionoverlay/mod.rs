@@ -76,7 +76,6 @@ use gst::glib;
 use gst::prelude::*;
 
 pub use privacy::BlurUnsearched;
-pub use settings::Palette;
 
 glib::wrapper! {
     /// The element `emotionoverlay`.

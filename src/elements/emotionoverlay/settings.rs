@@ -4,41 +4,13 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use gst::glib;
 use gst::prelude::*;
 
 use super::privacy::BlurSettings;
-use crate::draw::{self, Style, Translations};
+use crate::draw::{Style, Translations};
 use crate::elements::properties::When::Playing;
 use crate::elements::properties::{Properties, Property, boolean, choice, extract, field, string, uint, uint64};
 use crate::elements::upstream::{keeps_place, names};
-
-/// The values of the property `palette`: the colours of the expressions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstEmotionOverlayPalette")]
-#[repr(i32)]
-pub enum Palette {
-    /// The eight colours of Okabe and Ito.
-    #[default]
-    #[enum_value(name = "Okabe-Ito: eight colours, safe for colour-blind viewers", nick = "okabe-ito")]
-    OkabeIto = 0,
-    /// Paul Tol's bright colour scheme.
-    #[enum_value(name = "Tol bright: Paul Tol's bright scheme, safe for colour-blind viewers", nick = "tol-bright")]
-    TolBright = 1,
-    /// White for all expressions.
-    #[enum_value(name = "White: only words and emoji distinguish expressions", nick = "white")]
-    White = 2,
-}
-
-impl From<Palette> for draw::Palette {
-    fn from(palette: Palette) -> Self {
-        match palette {
-            Palette::OkabeIto => Self::OkabeIto,
-            Palette::TolBright => Self::TolBright,
-            Palette::White => Self::White,
-        }
-    }
-}
 
 /// Maximum `line-width`, in pixels.
 const MAX_LINE_WIDTH: u32 = 64;
@@ -52,7 +24,6 @@ pub(super) struct Settings {
     pub(super) style: Arc<Style>,
     pub(super) draw_stats: bool,
     pub(super) blur: BlurSettings,
-    pub(super) palette: Palette,
     pub(super) labels: Labels,
     /// Names of elements that leave pictures in place.
     pub(super) keeps_place: Arc<Vec<String>>,
@@ -71,11 +42,6 @@ impl Settings {
     /// The style, to be changed. The painter takes it over with the next frame.
     pub(super) fn style_mut(&mut self) -> &mut Style {
         Arc::make_mut(&mut self.style)
-    }
-
-    fn set_palette(&mut self, palette: Palette) {
-        self.palette = palette;
-        self.style_mut().palette = palette.into();
     }
 
     fn set_labels(&mut self, text: Option<String>) {
@@ -138,8 +104,7 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
             |settings| nanoseconds(settings.blur.delay).to_value(),
             |settings, value| settings.blur.delay = Duration::from_nanos(extract(value)),
         ),
-        Property::new(choice("palette", "Palette", "Colours of the expressions", default.palette, Playing),
-            |settings| settings.palette.to_value(), |settings, value| settings.set_palette(extract(value))),
+        style!(choice("palette", "Palette", "Colours of the expressions", style.palette, Playing), palette),
         Property::new(
             string("labels", "Labels",
                 "Words to show instead of class names, such as happiness=glücklich,anger=zornig; or=oder translates the word between two \

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of `emotionpublish` and their values.
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -31,12 +30,8 @@ pub(super) fn error_of(error: emotion_publish::Error) -> Error {
 pub(super) struct Settings {
     /// As set; a password in it is refused at the start and never read back.
     pub(super) location: Option<String>,
-    pub(super) client_id: Option<String>,
     pub(super) mqtt_version: MqttVersion,
-    pub(super) password_file: Option<String>,
-    pub(super) ca_file: Option<String>,
-    pub(super) certificate_file: Option<String>,
-    pub(super) key_file: Option<String>,
+    pub(super) secrets: Secrets,
     pub(super) retained_messages: Option<String>,
     pub(super) leaky: Leaky,
     pub(super) max_size_bytes: u32,
@@ -49,12 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             location: None,
-            client_id: None,
             mqtt_version: MqttVersion::default(),
-            password_file: None,
-            ca_file: None,
-            certificate_file: None,
-            key_file: None,
+            secrets: Secrets::default(),
             retained_messages: None,
             leaky: Leaky::default(),
             max_size_bytes: 10 << 20,
@@ -97,15 +88,7 @@ impl Settings {
     /// # Errors
     /// If a file cannot be read or is not what it should be.
     pub(super) fn login(&self, location: &Location, start: u64) -> Result<Login> {
-        let path = |file: &Option<String>| file.as_ref().map(PathBuf::from);
-        let secrets = Secrets {
-            client_id: self.client_id.clone(),
-            password_file: path(&self.password_file),
-            ca_file: path(&self.ca_file),
-            certificate_file: path(&self.certificate_file),
-            key_file: path(&self.key_file),
-        };
-        secrets.login(location, start).map_err(error_of)
+        self.secrets.login(location, start).map_err(error_of)
     }
 
     /// Topics and payloads of the retained messages.
@@ -150,15 +133,15 @@ pub(super) static PROPERTIES: LazyLock<Properties<Settings>> = LazyLock::new(|| 
             |settings, value| settings.location = extract(value),
         ),
         field!(Settings: string("client-id", "Client id", "Name of the connection, unique at the broker (unset = a random one)", Ready),
-            client_id),
+            secrets.client_id),
         field!(Settings: choice("mqtt-version", "MQTT version", "Version of MQTT", default.mqtt_version, Ready), mqtt_version),
         field!(Settings: string("password-file", "Password file",
-            "File with the password (unset = GST_EMOTION_PUBLISH_PASSWORD in the environment)", Ready), password_file),
+            "File with the password (unset = GST_EMOTION_PUBLISH_PASSWORD in the environment)", Ready), secrets.password_file),
         field!(Settings: string("ca-file", "CA file",
-            "Certificates of the authorities to trust, in PEM format (unset = those of the system)", Ready), ca_file),
+            "Certificates of the authorities to trust, in PEM format (unset = those of the system)", Ready), secrets.ca_file),
         field!(Settings: string("certificate-file", "Certificate file", "Certificate of this client, in PEM format", Ready),
-            certificate_file),
-        field!(Settings: string("key-file", "Key file", "Private key of certificate-file, in PEM format", Ready), key_file),
+            secrets.certificate_file),
+        field!(Settings: string("key-file", "Key file", "Private key of certificate-file, in PEM format", Ready), secrets.key_file),
         field!(Settings: string("retained-messages", "Retained messages",
             "With MQTT: messages to publish after each connect, retained; a line each: topic, space, payload", Ready), retained_messages),
         field!(Settings: choice("leaky", "Leaky", "What happens to messages that do not fit into memory", default.leaky, Ready), leaky),

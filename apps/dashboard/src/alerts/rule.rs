@@ -29,13 +29,10 @@ struct RuleText {
 /// The reason for which a text is not a rule.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum RuleError {
-    /// The condition has another form.
     #[error("when = {0:?}: expected faces > NUMBER, LABEL > SCORE, the same with <, or offline")]
     Condition(String),
-    /// The limit of a score is out of its range.
     #[error("when = {0:?}: expected a score of 0 to 1")]
     Score(String),
-    /// The time to hold is out of its range.
     #[error("for = {0}: expected 0 to {MAX_HOLD_S} seconds")]
     Hold(f64),
 }
@@ -44,7 +41,6 @@ pub enum RuleError {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "RuleText")]
 pub struct Rule {
-    /// Its name.
     pub name: String,
     /// What has to hold.
     pub condition: Condition,

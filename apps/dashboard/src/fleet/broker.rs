@@ -18,7 +18,6 @@ const MAX_WAITING_BYTES: usize = 1 << 20;
 /// The reason for which no broker can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// The address for alerts has another protocol.
     #[error("alerts-location: expected mqtt://, mqtts://, http:// or https://")]
     Protocol,
     /// A file with a secret is wrong, or no thread can be started.

@@ -67,7 +67,6 @@ pub struct Event {
     /// The name of [`EventKind`].
     #[serde(rename = "type")]
     pub name: &'static str,
-    /// Its id.
     pub id: u64,
     /// Of `expression`: the new label. Of `left`: the label that it had for the longest time.
     pub label: Option<String>,

@@ -59,7 +59,6 @@ pub struct Condition {
     pub id: u32,
     /// Its broker and its topic there.
     pub address: Address,
-    /// Its name.
     pub name: String,
     /// Since when it is offline, in milliseconds since 1970; `None` if it is not.
     pub offline_since: Option<u64>,

@@ -29,26 +29,18 @@ pub enum Input {
 /// The reason for which a text is not an input.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// The address is too long.
     #[error("an address has at most {MAX_ADDRESS_BYTES} bytes")]
     TooLong,
     /// It is neither an existing file nor a device nor an address.
     #[error("{0}")]
     Place(Box<dyn std::error::Error + Send + Sync>),
-    /// The folder whose files can be opened cannot be read.
     #[error("{}: {error}", folder.display())]
-    Media {
-        /// The folder.
-        folder: PathBuf,
-        /// The error of the operating system.
-        error: io::Error,
-    },
+    Media { folder: PathBuf, error: io::Error },
     /// Its kind is one that viewers may not choose.
     #[error(
         "expected a file, a camera such as /dev/video0 or an address such as rtsp://HOST/PATH; other sources are given to the program when it starts"
     )]
     NotFromPage,
-    /// The folder whose files can be opened has no such file.
     #[error("no file {0} in the folder of --media")]
     NotInMedia(String),
 }
@@ -110,7 +102,6 @@ impl Input {
         }
     }
 
-    /// Its kind.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Place(Place::File(_)) => Kind::File,

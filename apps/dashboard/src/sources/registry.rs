@@ -47,24 +47,13 @@ pub struct Settings {
 /// The reason for which a source was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
-    /// The maximum number of sources is reached.
     #[error("there are already {running} sources, the maximum; remove one first")]
-    Full {
-        /// Number of sources.
-        running: usize,
-    },
-    /// The maximum is reached by sources that will soon be gone.
+    Full { running: usize },
     #[error("there are {running} sources and {ending} that are still stopping, the maximum; try again in a moment")]
-    Stopping {
-        /// Number of sources.
-        running: usize,
-        /// Number of removed sources that have not stopped yet.
-        ending: usize,
-    },
+    Stopping { running: usize, ending: usize },
     /// What the source hides is not known.
     #[error(transparent)]
     Hidden(io::Error),
-    /// The operating system gave no thread.
     #[error("cannot start a thread for the source: {0}")]
     Thread(#[from] io::Error),
 }

@@ -85,9 +85,7 @@ pub enum Command {
 /// What [`Source::new`] needs.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Its id.
     pub id: u32,
-    /// Its name.
     pub name: String,
     /// Where its video comes from.
     pub input: Input,

@@ -41,10 +41,8 @@ pub enum SwitchError {
     /// There is no such switch, or its value has another type.
     #[error(transparent)]
     Unknown(#[from] serde_json::Error),
-    /// The threshold is out of range.
     #[error("expected a threshold of 0 to 1")]
     Threshold,
-    /// The interval is out of range.
     #[error("expected an interval of 1 to {MAX_INTERVAL} frames")]
     Interval,
 }

@@ -27,19 +27,15 @@ const NAME_LENGTH: usize = 16;
 /// The reason for which a file is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// The extension is that of neither a photo nor a video.
     #[error("expected a photo ({}) or a video ({})", PHOTO_EXTENSIONS.join(", "), VIDEO_EXTENSIONS.join(", "))]
     Extension,
-    /// The file cannot be written or read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The content has this type, or one that is unknown.
     #[error("expected a video, found {}", .0.as_deref().unwrap_or("an unknown format"))]
     NotAVideo(Option<String>),
-    /// The content is no photo.
     #[error("expected a photo, found another kind of file")]
     NotAPhoto,
-    /// The photo cannot be read.
     #[error(transparent)]
     Unreadable(#[from] emotion_photo_reader::Error),
 }

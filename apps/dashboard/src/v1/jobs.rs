@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
@@ -18,11 +18,11 @@ use emotion_core::export::Utc;
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::Api;
-use super::film::NDJSON;
-use super::film::{self, Progress};
+use super::film::{self, NDJSON, Progress};
 use super::options::Plan;
 use super::problem::Problem;
 use crate::sources::source::random_key;
@@ -50,7 +50,7 @@ pub struct Jobs(Mutex<BTreeMap<String, Arc<Job>>>);
 #[derive(Debug)]
 struct Job {
     progress: Progress,
-    is_deleted: AtomicBool,
+    is_deleted: watch::Sender<bool>,
     stage: Mutex<Stage>,
     records: Upload,
 }
@@ -102,8 +102,14 @@ impl Jobs {
     /// # Errors
     /// If there are too many.
     pub fn check_room(&self) -> Result<(), Problem> {
-        let full = || Problem::new(StatusCode::TOO_MANY_REQUESTS, "there are too many jobs; delete those that have ended");
-        (self.0.lock().len() < MAX_JOBS).then_some(()).ok_or_else(|| full().again_after(ROOM_SECONDS))
+        room_beside(&self.0.lock())
+    }
+
+    fn add(&self, id: &str, job: &Arc<Job>) -> Result<(), Problem> {
+        let mut jobs = self.0.lock();
+        room_beside(&jobs)?;
+        jobs.insert(id.to_owned(), job.clone());
+        Ok(())
     }
 
     fn find(&self, id: &str) -> Result<Arc<Job>, Problem> {
@@ -111,10 +117,17 @@ impl Jobs {
         self.0.lock().get(id).cloned().ok_or_else(unknown)
     }
 
-    fn remove(&self, id: &str) -> bool {
-        let removed = self.0.lock().remove(id);
-        removed.is_some_and(|job| !job.is_deleted.swap(true, Ordering::Relaxed))
+    fn remove(&self, id: &str) {
+        if let Some(job) = self.0.lock().remove(id) {
+            job.is_deleted.send_replace(true);
+        }
     }
+}
+
+/// Checks that there is room for one more job beside these.
+fn room_beside(jobs: &BTreeMap<String, Arc<Job>>) -> Result<(), Problem> {
+    let full = || Problem::new(StatusCode::TOO_MANY_REQUESTS, "there are too many jobs; delete those that have ended");
+    (jobs.len() < MAX_JOBS).then_some(()).ok_or_else(|| full().again_after(ROOM_SECONDS))
 }
 
 impl Job {
@@ -139,7 +152,7 @@ impl Job {
             let written = if bytes > MAX_RESULT_BYTES { Err("the records are too long; use `every`".to_owned()) } else { Ok(()) };
             let written = written.and_then(|()| file.write_all(&text).map_err(|error| error.to_string()));
             failed = written.err();
-            failed.is_none() && !self.is_deleted.load(Ordering::Relaxed)
+            failed.is_none() && !*self.is_deleted.borrow()
         };
         let examined = film::open(plan, &upload).map(|film| film::examine(&api.analysers, plan, film, &self.progress, write));
         let unwritten = failed.map(|reason| Problem::new(StatusCode::INSUFFICIENT_STORAGE, reason));
@@ -158,20 +171,23 @@ pub async fn begin(api: Api, plan: Plan, upload: Upload) -> Result<Begun, Proble
     let folder = api.dashboard.sources.uploads();
     let opened = spawn_blocking(move || Upload::open(&folder, EXTENSION)).await.map_err(Problem::internal)?;
     let (file, records) = opened.map_err(Problem::internal)?;
-    let job = Job { progress: Progress::default(), is_deleted: AtomicBool::new(false), stage: Mutex::new(Stage::Queued), records };
+    let job = Job { progress: Progress::default(), is_deleted: watch::Sender::new(false), stage: Mutex::new(Stage::Queued), records };
     let (id, job) = (random_key(), Arc::new(job));
-    api.jobs.check_room()?;
-    api.jobs.0.lock().insert(id.clone(), job.clone());
+    api.jobs.add(&id, &job)?;
     let status = job.status(id.clone());
     let location = format!("/v1/jobs/{id}");
     tokio::spawn(async move {
-        let Ok(turn) = api.analysers.next_film().await else { return };
+        let mut deleted = job.is_deleted.subscribe();
+        let turn = tokio::select! {
+            turn = api.analysers.next_film() => turn,
+            // Its files do not stay until its turn.
+            _ = deleted.wait_for(|is_deleted| *is_deleted) => return,
+        };
+        let Ok(turn) = turn else { return };
         let running = (api.clone(), job.clone());
         let run = move || {
             let (_turn, (api, job)) = (turn, running);
-            if !job.is_deleted.load(Ordering::Relaxed) {
-                job.run(&api, &plan, upload, file);
-            }
+            job.run(&api, &plan, upload, file);
         };
         let _ = spawn_blocking(run).await;
         drop(job);

@@ -1,21 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The interface `/v1` for other programs: pictures and films in, records out, and the sources of this server.
 //!
-//! | module | does |
-//! |---|---|
-//! | [`problem`] | an error as the response to a request |
-//! | [`body`] | the body of a request to a file |
-//! | [`analysis`] | the networks, and how many requests use them at a time |
-//! | [`options`] | how a picture or film is examined |
-//! | [`faces`] | a picture to records |
-//! | [`film`] | a film to lines of records |
-//! | [`videos`] | the response while a film is examined |
-//! | [`jobs`] | films that are examined without a connection |
-//! | [`sources`] | the sources of this server |
-//! | [`about`] | networks and health |
-//! | [`openapi`] | the description of all this, made from the types |
-//! | [`page`] | the description for people |
-//!
 //! A file of a client is deleted with its request or its job. `docs/stability.md` promises what is here.
 
 mod problem;

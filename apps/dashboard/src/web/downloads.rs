@@ -35,7 +35,7 @@ pub async fn download(State(registry): State<Arc<Registry>>, Path((id, name)): P
         return Err(hidden());
     }
     let reader = source.recorded(&name).ok_or_else(unknown)?;
-    let reader = reader.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let reader = reader.map_err(Refused::internal)?;
     let kind = if name.ends_with("csv") { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
     let (weak, record) = (Arc::downgrade(&source), name.clone());
     let is_allowed = move || weak.upgrade().is_some_and(|source| source.allows(&record));
@@ -50,10 +50,9 @@ pub async fn make_report(State(registry): State<Arc<Registry>>, Path(id): Path<u
     let name = if source.switches().aggregate_only { "room.ndjson" } else { "faces.ndjson" };
     let title = file_name(&source.name);
     let record = source.recorded(name).ok_or_else(|| unknown(id))?;
-    let failed = |error: io::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-    let mut record = record.map_err(failed)?;
+    let mut record = record.map_err(Refused::internal)?;
     let page = tokio::task::spawn_blocking(move || report::write(turn, &mut record, &title)).await;
-    let page = page.map_err(io::Error::other).and_then(|page| page).map_err(failed)?;
+    let page = page.map_err(Refused::internal)?.map_err(Refused::internal)?;
     // It may have been switched meanwhile.
     if !source.allows(name) {
         return Err(hidden());

@@ -12,50 +12,33 @@ const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// A table of path, type and content of files in `page/`.
-macro_rules! files {
-    ($($path:literal: $file:literal, $kind:ident;)*) => {
-        [$(($path, $kind, include_str!(concat!("../../page/", $file)))),*]
+/// The content of a file in `page/`.
+macro_rules! page {
+    ($file:expr) => {
+        include_str!(concat!("../../page/", $file))
     };
 }
 
-const FILES: &[(&str, &str, &str)] = &files! {
-    "/": "index.html", HTML;
-    "/style.css": "style.css", CSS;
-    "/icon.svg": "icon.svg", SVG;
-    "/add-dialog.js": "add-dialog.js", JAVASCRIPT;
-    "/alerts.js": "alerts.js", JAVASCRIPT;
-    "/app.js": "app.js", JAVASCRIPT;
-    "/appearance.js": "appearance.js", JAVASCRIPT;
-    "/camera-stream.js": "camera-stream.js", JAVASCRIPT;
-    "/camera-tile.js": "camera-tile.js", JAVASCRIPT;
-    "/camera-worker.js": "camera-worker.js", JAVASCRIPT;
-    "/camera.js": "camera.js", JAVASCRIPT;
-    "/dom.js": "dom.js", JAVASCRIPT;
-    "/drawn-face.js": "drawn-face.js", JAVASCRIPT;
-    "/fleet.js": "fleet.js", JAVASCRIPT;
-    "/format.js": "format.js", JAVASCRIPT;
-    "/head.js": "head.js", JAVASCRIPT;
-    "/labels.js": "labels.js", JAVASCRIPT;
-    "/overview.js": "overview.js", JAVASCRIPT;
-    "/people.js": "people.js", JAVASCRIPT;
-    "/preferences.js": "preferences.js", JAVASCRIPT;
-    "/server-clock.js": "server-clock.js", JAVASCRIPT;
-    "/server.js": "server.js", JAVASCRIPT;
-    "/sources.js": "sources.js", JAVASCRIPT;
-    "/tile-controls.js": "tile-controls.js", JAVASCRIPT;
-    "/tile.js": "tile.js", JAVASCRIPT;
-    "/tiles.js": "tiles.js", JAVASCRIPT;
-    "/timeline-chart.js": "timeline-chart.js", JAVASCRIPT;
-    "/timeline.js": "timeline.js", JAVASCRIPT;
-    "/totals.js": "totals.js", JAVASCRIPT;
-    "/upload.js": "upload.js", JAVASCRIPT;
+/// The modules in `page/`: file name and content of each.
+macro_rules! modules {
+    ($($name:literal)*) => {
+        [$((concat!($name, ".js"), page!(concat!($name, ".js")))),*]
+    };
+}
+
+/// Path, type and content of the files that are no modules.
+const FILES: [(&str, &str, &str); 3] =
+    [("/", HTML, page!("index.html")), ("/style.css", CSS, page!("style.css")), ("/icon.svg", SVG, page!("icon.svg"))];
+const MODULES: &[(&str, &str)] = &modules! {
+    "add-dialog" "alerts" "app" "appearance" "camera-stream" "camera-tile" "camera-worker" "camera" "dom" "drawn-face" "fleet" "format"
+    "head" "labels" "overview" "people" "preferences" "server-clock" "server" "sources" "tile-controls" "tile" "tiles" "timeline-chart"
+    "timeline" "totals" "upload"
 };
 
 /// Path, type and content of all files, also of the modules that the page of records uses as well.
 fn files() -> impl Iterator<Item = (String, &'static str, &'static str)> {
-    let shared = SHARED_MODULES.iter().map(|(name, text)| (format!("/{name}"), JAVASCRIPT, *text));
-    FILES.iter().map(|&(path, kind, text)| (path.to_owned(), kind, text)).chain(shared)
+    let modules = MODULES.iter().chain(&SHARED_MODULES).map(|(name, text)| (format!("/{name}"), JAVASCRIPT, *text));
+    FILES.iter().map(|&(path, kind, text)| (path.to_owned(), kind, text)).chain(modules)
 }
 
 /// Serves each file at its path.
@@ -76,8 +59,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
             let content = std::fs::read_to_string(entry.path()).unwrap();
-            let served = FILES.iter().find(|(_, _, text)| *text == content);
-            assert!(served.is_some(), "{} is not in the table", entry.path().display());
+            assert!(files().any(|(_, _, text)| text == content), "{} is not served", entry.path().display());
         }
     }
 

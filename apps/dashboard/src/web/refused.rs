@@ -16,6 +16,13 @@ use crate::sources::switches::SwitchError;
 /// A refusal with a message, as a response.
 pub struct Refused(pub StatusCode, pub String);
 
+impl Refused {
+    /// Something that the viewer is not to blame for.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "error": self.1 }))).into_response()
@@ -44,7 +51,7 @@ pub async fn change(registry: &Arc<Registry>, source: &Arc<Source>, change: Map<
     let (registry, source) = (registry.clone(), source.clone());
     let kept = tokio::task::spawn_blocking(move || registry.keep_hidden(&source)).await.unwrap_or_else(|error| Err(error.into()));
     let until_restart = |error| format!("it is switched, but only until the next start: {error}");
-    kept.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, until_restart(error)))
+    kept.map_err(|error| Refused::internal(until_restart(error)))
 }
 
 /// The source with this id.

@@ -166,7 +166,7 @@ async fn add(State(dashboard): State<Arc<Dashboard>>, new: Result<Json<NewSource
     let name = clean_name(&new.name).unwrap_or_else(|| input.name());
     // It may delete records of earlier sources.
     let added = tokio::task::spawn_blocking(move || dashboard.sources.add(input, name)).await;
-    let added = added.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let added = added.map_err(Refused::internal)?;
     let source = added.map_err(|error| Refused(StatusCode::CONFLICT, error.to_string()))?;
     let key = (new.kind == Kind::Browser).then_some(&source.key);
     Ok((StatusCode::CREATED, Json(json!({ "id": source.id, "key": key }))).into_response())

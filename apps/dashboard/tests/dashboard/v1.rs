@@ -169,9 +169,8 @@ fn a_job_has_progress_a_result_and_an_end() {
     assert!(refused.headers.contains("retry-after: "), "{}", refused.headers);
 }
 
-#[test]
-fn too_many_films_are_refused_for_some_time() {
-    let dashboard = Dashboard::start("v1-busy", &["--api-only"]);
+/// Clients that have all places for films, and send none.
+fn occupy(dashboard: &Dashboard) -> Vec<TcpStream> {
     let host = dashboard.address;
     let head = format!("POST /v1/videos HTTP/1.1\r\nhost: {host}\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n");
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -182,6 +181,25 @@ fn too_many_films_are_refused_for_some_time() {
         stream.read_exact(&mut asks).unwrap();
         assert_eq!(&asks, b"HTTP/1.1 100", "it has its place, and waits for the film");
     }
+    waiting
+}
+
+#[test]
+fn a_job_that_is_deleted_before_its_turn_leaves_no_file() {
+    let dashboard = Dashboard::start("v1-deleted", &["--api-only"]);
+    let _waiting = occupy(&dashboard);
+    let files = dashboard.uploads();
+    let begun = dashboard.ask("POST", "/v1/videos", &["prefer: respond-async"], b"text");
+    let job = format!("/v1/jobs/{}", begun.json()["id"].as_str().unwrap());
+    assert_eq!((&dashboard.get(&job).json()["state"], dashboard.uploads()), (&json!("queued"), files + 2), "the film and its records");
+    assert_eq!(dashboard.ask("DELETE", &job, &[], b"").status, 204);
+    until("its files to be deleted", || (dashboard.uploads() == files).then_some(()));
+}
+
+#[test]
+fn too_many_films_are_refused_for_some_time() {
+    let dashboard = Dashboard::start("v1-busy", &["--api-only"]);
+    let waiting = occupy(&dashboard);
     let busy = until("a refusal", || Some(dashboard.send("/v1/videos", b"text")).filter(|answer| answer.status == 503));
     problem(&busy, 503);
     assert!(busy.headers.contains("retry-after: 30"), "{}", busy.headers);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use emotion_supervise::decoding::on_decoders;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -59,12 +60,9 @@ impl Gates {
     ) -> Arc<Self> {
         let gates = Arc::new(Self::default());
         let known = gates.clone();
-        decode.downcast_ref::<gst::Bin>().inspect(|bin| {
-            bin.connect_element_added(move |_, element| {
-                let is_seekable = is_decoder(element).then(&is_seekable).flatten();
-                let gate = is_seekable.and_then(|is_seekable| Gate::before(element, planned, is_seekable.then_some(0)));
-                known.0.lock().extend(gate.map(|gate| (element.downgrade(), gate)));
-            });
+        on_decoders(decode, move |decoder| {
+            let gate = is_seekable().and_then(|is_seekable| Gate::before(decoder, planned, is_seekable.then_some(0)));
+            known.0.lock().extend(gate.map(|gate| (decoder.downgrade(), gate)));
         });
         gates
     }
@@ -80,15 +78,6 @@ impl Gates {
 /// The decoder that outputs to `pad` of a `decodebin`.
 pub(super) fn decoder_of(pad: &gst::Pad) -> Option<gst::Element> {
     pad.downcast_ref::<gst::GhostPad>()?.target()?.parent_element()
-}
-
-/// True if `element` decodes pictures.
-pub(super) fn is_decoder(element: &gst::Element) -> bool {
-    let class = element.factory().and_then(|factory| factory.metadata(gst::ELEMENT_METADATA_KLASS).map(str::to_owned));
-    class.is_some_and(|class| {
-        let has = |part| class.split('/').any(|other| other == part);
-        has("Decoder") && (has("Video") || has("Image"))
-    })
 }
 
 /// The gate before one decoder.

@@ -4,10 +4,9 @@
 //! In program streams, most frames have a time at which they are decoded, and few one at which they are shown. Decoders guess the others,
 //! and are wrong around frames that are shown before one that is decoded earlier. But each picture has its place within its group.
 
+use emotion_supervise::decoding::on_decoders;
 use gst::prelude::*;
 use parking_lot::Mutex;
-
-use super::gate::is_decoder;
 
 /// First bytes of the header of a group, and of a picture.
 const GROUP: [u8; 4] = [0, 0, 1, 0xb8];
@@ -78,16 +77,14 @@ impl Pictures {
 
 /// Gives the frames of MPEG-1 and MPEG-2 videos their times before the decoders of `decode`, a `decodebin`.
 pub(super) fn stamp(decode: &gst::Element) {
-    decode.downcast_ref::<gst::Bin>().inspect(|bin| {
-        bin.connect_element_added(|_, element| {
-            let Some(pad) = is_decoder(element).then(|| element.static_pad("sink")).flatten() else { return };
-            let pictures = Mutex::new(Pictures::default());
-            pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-                if let (true, Some(buffer)) = (has_pictures(pad), info.buffer_mut()) {
-                    pictures.lock().stamp(buffer);
-                }
-                gst::PadProbeReturn::Ok
-            });
+    on_decoders(decode, |decoder| {
+        let Some(pad) = decoder.static_pad("sink") else { return };
+        let pictures = Mutex::new(Pictures::default());
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let (true, Some(buffer)) = (has_pictures(pad), info.buffer_mut()) {
+                pictures.lock().stamp(buffer);
+            }
+            gst::PadProbeReturn::Ok
         });
     });
 }

@@ -14,8 +14,10 @@ const Y4M: &[u8] = b"YUV4MPEG2 ";
 const FLV_VIDEO: u8 = 9;
 /// So many tags at the end of an FLV file may be sound or data.
 const MAX_TAGS: usize = 1_000;
-/// Maximum length of that line that is read.
+/// Maximum length of the first line of a YUV4MPEG2 file that is read.
 const Y4M_HEADER: usize = 256;
+/// Maximum length of the header of a box, in bytes.
+const BOX_HEADER: u64 = 16;
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +51,13 @@ fn is_deep(start: &[u8]) -> bool {
 }
 
 /// Follows the boxes of the top level up to the end of the file.
-fn defect_of_boxes(file: &mut (impl Read + Seek), length: u64) -> io::Result<Option<Defect>> {
+fn defect_of_boxes(mut file: impl Read + Seek, length: u64) -> io::Result<Option<Defect>> {
     let (mut at, mut has_media, mut has_index) = (0_u64, false, false);
     while at < length {
         file.seek(SeekFrom::Start(at))?;
-        let mut header = [0; 16];
-        let read = read_up_to(file, &mut header)?;
-        let Some((kind, size)) = box_header(&header[..read], length - at) else { break };
+        let mut header = Vec::new();
+        file.by_ref().take(BOX_HEADER).read_to_end(&mut header)?;
+        let Some((kind, size)) = box_header(&header, length - at) else { break };
         match &kind {
             b"mdat" => has_media = true,
             // Fragments have an index each; pictures such as HEIC have `meta` instead.
@@ -107,17 +109,6 @@ pub fn last_frame_of_flv(path: &Path) -> Option<u64> {
         }
     }
     None
-}
-
-fn read_up_to(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    while read < bytes.len() {
-        match file.read(&mut bytes[read..])? {
-            0 => break,
-            more => read += more,
-        }
-    }
-    Ok(read)
 }
 
 #[cfg(test)]

@@ -47,7 +47,6 @@ pub(super) const ERRORS: &[Columns<Of>] = &[
     each(Classes, "score_{}_se", Double, "Standard error of the mean score of {} over tracks", |row, class| standard_error(row.tracks.values(), row.all, class).into()),
 ];
 
-/// The columns.
 pub(super) fn columns(layout: &Layout) -> Vec<Column> {
     let mut columns = Vec::new();
     describe(BINS, layout, &mut columns);

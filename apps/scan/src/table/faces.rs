@@ -61,7 +61,6 @@ pub(super) const GEOMETRY: &[Columns<Of>] = &[
     one("geometry_sha256", Category, "SHA-256 of the geometry model's file", |row, _| row.geometry().map(|_| &*row.models.geometry).into()),
 ];
 
-/// The columns.
 pub(super) fn columns(layout: &Layout) -> Vec<Column> {
     let mut columns = Vec::new();
     [FACES, layout.of_geometry(GEOMETRY)].iter().for_each(|list| describe(list, layout, &mut columns));

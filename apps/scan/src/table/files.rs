@@ -60,7 +60,6 @@ pub(super) const FILES: &[Columns<Of>] = &[
     one("error", Text, "Why the file was not examined to its end", |row, _| row.error.as_deref().into()),
 ];
 
-/// The columns.
 pub(super) fn columns(layout: &Layout) -> Vec<Column> {
     let mut columns = Vec::new();
     describe(FILES, layout, &mut columns);

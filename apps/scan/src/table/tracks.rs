@@ -39,7 +39,6 @@ pub(super) const TRACKS: &[Columns<Of>] = &[
     one("label", Category, "Most frequent apparent expression, besides unknown", |row, _| row.track.sums.most_frequent(&row.layout.classes).into()),
 ];
 
-/// The columns.
 pub(super) fn columns(layout: &Layout) -> Vec<Column> {
     let mut columns = Vec::new();
     describe(TRACKS, layout, &mut columns);

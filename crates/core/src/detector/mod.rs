@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Face detectors behind the trait [`FaceDetector`].
-//!
-//! | module | contents |
-//! |---|---|
-//! | `centerface`, `emotionface`, `ultraface`, `yunet` | decoders: a network's outputs to candidates |
-//! | `network` | the detector that runs one of these networks |
-//! | `refiner` | a second network that corrects each detection |
-//! | `haar` | the detector that runs an OpenCV cascade |
-//! | [`suppression`] | non-maximum suppression |
-//! | [`tiles`] | small faces in large frames |
 
 pub mod centerface;
 pub mod emotionface;

@@ -58,13 +58,20 @@ pub const UNKNOWN_COLOR: Rgb = [0x9a, 0xa0, 0xa6];
 
 /// A set of colours that people with a colour vision deficiency can tell apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "glib", derive(glib::Enum), enum_type(name = "GstEmotionOverlayPalette"))]
 pub enum Palette {
     /// Okabe and Ito, "Color Universal Design" (2008), with white instead of black.
     #[default]
+    #[cfg_attr(feature = "glib", enum_value(name = "Okabe-Ito: eight colours, safe for colour-blind viewers", nick = "okabe-ito"))]
     OkabeIto,
     /// Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), with the orange of "vibrant" as the eighth colour.
+    #[cfg_attr(
+        feature = "glib",
+        enum_value(name = "Tol bright: Paul Tol's bright scheme, safe for colour-blind viewers", nick = "tol-bright")
+    )]
     TolBright,
     /// White for every expression: only words and emoji tell them apart.
+    #[cfg_attr(feature = "glib", enum_value(name = "White: only words and emoji distinguish expressions", nick = "white"))]
     White,
 }
 

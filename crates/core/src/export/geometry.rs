@@ -8,13 +8,20 @@ use crate::face_geometry::{BLENDSHAPES, FaceGeometry, LANDMARKS};
 
 /// Which records have the geometry of a face.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "glib", derive(glib::Enum), enum_type(name = "GstEmotionExportGeometry"))]
 pub enum GeometryFields {
     /// NDJSON has the fields for faces that have a geometry; CSV has the columns if a face of the first record has one.
     #[default]
+    #[cfg_attr(
+        feature = "glib",
+        enum_value(name = "Those of faces that have one; CSV has the columns if its first record has one", nick = "auto")
+    )]
     Auto,
     /// Every record has them, null or empty for a face without a geometry.
+    #[cfg_attr(feature = "glib", enum_value(name = "All, with empty values for faces without one", nick = "always"))]
     Always,
     /// None has them.
+    #[cfg_attr(feature = "glib", enum_value(name = "None", nick = "never"))]
     Never,
 }
 

@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The geometry of a face: 68 landmarks and two irises, the pose of the head, and 52 blendshapes.
-//!
-//! | module | contents |
-//! |---|---|
-//! | [`blendshapes`] | the names, and their left and right counterparts |
-//! | [`landmarks`] | which points belong to which part of the face |
-//! | [`pose`] | yaw, pitch and roll, and how they change with the picture |
 
 pub mod blendshapes;
 pub mod landmarks;

@@ -32,38 +32,20 @@ const LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(5);
 /// Why video is not sent. No message has a secret.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum PushError {
-    /// Not the address of a target.
     #[error("expected an address of rtmp, rtmps, rtsp, rtsps, srt with a port, whip+http or whip+https, or hls:FOLDER, found {0}")]
     Address(String),
-    /// A user name or password has a character that ends it.
     #[error("expected / ? and # in a user name or password as %2F, %3F and %23, and @ in a path behind a port as %40")]
     Password,
-    /// An element is not installed.
     #[error("{target} needs GStreamer's element {element}: {how}")]
-    Element {
-        /// Name of the target.
-        target: String,
-        /// Name of the element.
-        element: &'static str,
-        /// How to get it.
-        how: String,
-    },
-    /// The folder cannot be created.
+    Element { target: String, element: &'static str, how: String },
     #[error("{}: {source}", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The system has no thread left.
+    Folder { folder: PathBuf, source: io::Error },
     #[error("no thread: {0}")]
     Thread(#[from] io::Error),
-    /// GStreamer cannot build the pipeline.
     #[error("{0}")]
     Launch(#[from] glib::Error),
-    /// An element is missing.
     #[error("the pipeline has no {0}")]
     Missing(&'static str),
 }

@@ -64,28 +64,18 @@ pub struct Recordings {
 /// Why nothing is recorded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // Most variants are what their texts say.
 pub enum RecordingError {
-    /// The folder cannot be created, read or written.
     #[error("{}: {source}", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The system has no thread left.
+    Folder { folder: PathBuf, source: io::Error },
     #[error("no thread: {0}")]
     Thread(#[source] io::Error),
-    /// GStreamer cannot build the pipeline.
     #[error("{0}")]
     Launch(#[from] glib::Error),
-    /// An element cannot be added or linked.
     #[error(transparent)]
     Link(#[from] glib::BoolError),
-    /// An element or a pad is missing.
     #[error("the recorder has no {0}")]
     Missing(&'static str),
-    /// No encoder is installed.
     #[error(transparent)]
     Encoder(#[from] NoEncoder),
 }
