@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Judges copies with hidden faces by detectors that are not ours: `blur.py SCAN FOLDER [JUDGE.onnx,... [DATA [SHOTS]]]`.
+"""Judges copies with hidden faces by detectors that are not ours: `blur.py SCAN FOLDER [JUDGE.onnx,... [DATA [SHOTS [TURNS]]]]`.
 
 SCAN is the program emotion-scan and FOLDER one for copies. JUDGE is YuNet, CenterFace, or both. DATA is a folder of videos and photos; without it,
 crowds of average faces are rendered. With SHOTS, DATA's photos are moved, turned, mirrored, blurred by motion and covered in a film of so many shots.
+With TURNS, such as `90,-30,mirror`, copies are made of the videos and photos turned clockwise by so many degrees, or mirrored, without a tag that says so;
+the judges look at frames that are turned back.
 A face is visible if a judge finds it in the original with a score of SCORE and at least SMALLEST pixels, and in the middle of its box the Laplacians of
 original and copy correlate by more than CORRELATION. Pictures of it, before and after, are in FOLDER/visible. Exits with 1 if one is.
 """
@@ -124,11 +126,12 @@ class Count:
     def __init__(self, folder):
         self.folder, self.frames, self.faces, self.visible, self.nobody, self.needless = folder, 0, {}, [], 0, 0
 
-    def file(self, judges, name, original, copy):
-        for number, (before, after) in enumerate(zip_longest(frames(original), frames(copy))):
-            if before is None or after is None:
+    def file(self, judges, name, original, copy, upright):
+        for number, pair in enumerate(zip_longest(frames(original), frames(copy))):
+            if any(picture is None for picture in pair):
                 print(f"{name}: frame {number} is only in one of both, as OpenCV reads them")
                 continue
+            before, after = map(upright, pair)
             self.frames += 1
             found = {judge.file: judge.faces(before) for judge in judges}
             for judge, faces in found.items():
@@ -229,7 +232,53 @@ def view(photo, place, angle, scale, size):
     return cv2.warpAffine(photo, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def main(scan, folder, judges="", data="", shots=""):
+class Turned:
+    """Files that are turned by each of some numbers of degrees, or mirrored."""
+
+    def __init__(self, data, turns, folder):
+        self.folder, self.made = folder, {}
+        for path in sorted(path for path in data.rglob("*") if path.is_file()):
+            for turn in turns:
+                self.add(path, path.relative_to(data), turn)
+
+    def add(self, path, name, turn):
+        photo = cv2.imread(str(path)) is not None
+        target = self.folder / name.with_name(f"{name.stem}{name.suffix}-{turn}{'.png' if photo else '.mp4'}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        video = None
+        for picture in frames(path):
+            size = picture.shape[1], picture.shape[0]
+            self.made[target] = turn, size
+            if turn == "mirror":
+                picture = cv2.flip(picture, 1)
+            else:
+                picture = cv2.warpAffine(picture, *self.matrix(turn, size), borderValue=(127, 127, 127))
+            if photo:
+                cv2.imwrite(str(target), picture)
+                return
+            video = video or writer(target, (picture.shape[1], picture.shape[0]))
+            video.write(picture)
+        if video:
+            video.release()
+
+    @staticmethod
+    def matrix(turn, size):
+        """The matrix from the picture to the turned one, and the size of that. Most encoders want it even."""
+        turn = cv2.getRotationMatrix2D(((size[0] - 1) / 2, (size[1] - 1) / 2), -float(turn), 1)
+        reach = np.abs(turn[:, :2]) @ size
+        turned = [int(-(-round(side, 3) // 2) * 2) for side in reach]
+        turn[:, 2] += (np.array(turned) - size) / 2
+        return turn, turned
+
+    def upright(self, path):
+        """Turns frames of a file back."""
+        turn, size = self.made[path]
+        if turn == "mirror":
+            return lambda picture: cv2.flip(picture, 1)
+        return lambda picture: cv2.warpAffine(picture, cv2.invertAffineTransform(self.matrix(turn, size)[0]), size)
+
+
+def main(scan, folder, judges="", data="", shots="", turns=""):
     folder = pathlib.Path(folder)
     fetched = pathlib.Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "gst-emotion/models/centerface/centerface.onnx"
     judges = [Judge(path) for path in (judges or str(fetched)).split(",")]
@@ -240,7 +289,9 @@ def main(scan, folder, judges="", data="", shots=""):
         move(photos, int(shots), rendered / "moved.mp4")
     elif not data:
         render(rendered)
-    data = rendered if shots or not data else data
+    data = pathlib.Path(rendered if shots or not data else data)
+    turned = Turned(data, turns.split(","), folder / "turned") if turns else None
+    data = turned.folder if turned else data
     before = os.times()
     copies = folder / "copies"
     subprocess.run([scan, ".", "--blurred", copies.absolute(), "--quiet"], cwd=data, check=True)
@@ -248,8 +299,8 @@ def main(scan, folder, judges="", data="", shots=""):
     count = Count(folder / "visible")
     for line in (copies / "finished.ndjson").read_text(encoding="utf-8").splitlines():
         name = json.loads(line)["copy"]
-        original = next(path for path in (pathlib.Path(data, name), pathlib.Path(data, name).with_suffix("")) if path.exists())
-        count.file(judges, name, original, copies / name)
+        original = next(path for path in (data / name, (data / name).with_suffix("")) if path.exists())
+        count.file(judges, name, original, copies / name, turned.upright(original) if turned else lambda picture: picture)
     faces = ", ".join(f"{number} faces by {judge}" for judge, number in sorted(count.faces.items()))
     print(f"{count.frames} frames: {faces or 'no face'}; {len(count.visible)} visible")
     print(f"{count.nobody} frames without a find of {NOBODY}, on {count.needless} of which something is hidden")

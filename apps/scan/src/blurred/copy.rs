@@ -11,16 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::hide::{Copying, hide};
-use super::look::{Eye, Find};
+use super::look::{Eye, Find, THRESHOLD, TURNED, turn};
 use super::reading::{Others, each_frame};
 use super::tracks::{Cover, Look, Plan, Reason, Span, plan};
-use super::{left_out, picture};
+use super::{left_out, photo, picture};
 use crate::findings::Kind;
 
 /// Every so many frames of a video are also searched at full resolution.
 const CLOSE_EVERY: usize = 6;
-/// What is found on a turned picture is a face from this confidence on.
-const NEW: f32 = 0.25;
 /// Every so many frames of the copy of a video are searched.
 const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
@@ -35,24 +33,6 @@ const TURNS: [Turn; 7] = [
     turn(120, true, 320),
     turn(-120, false, 320),
 ];
-/// How a photo is turned before it is searched.
-const PHOTO_TURNS: [Turn; 9] = [
-    turn(0, true, 1280),
-    turn(60, false, 640),
-    turn(-60, false, 640),
-    turn(120, false, 640),
-    turn(-120, false, 640),
-    turn(180, false, 640),
-    turn(90, false, 320),
-    turn(-90, false, 320),
-    turn(180, true, 320),
-];
-/// Borders of a photo in which faces are found that its edges cut off, and their least confidence.
-const PHOTO_BORDERS: [Turn; 2] = [bordered(0.1, 480), bordered(0.2, 480)];
-const CUT_OFF: f32 = 0.15;
-const EDGE: f32 = 0.25;
-/// Boxes with a higher IoU are of one face.
-const SAME_IOU: f32 = 0.3;
 /// Axes of the ellipse that is hidden for a box, in its sides.
 const HIDDEN: f32 = 1.45;
 /// A face is hidden if this share of the middle of its box is.
@@ -62,16 +42,6 @@ const MIDDLE: f32 = 0.6;
 const POINTS: usize = 7;
 /// Spans of a file with a picture.
 const MAX_PICTURES: usize = 24;
-
-/// A turn by degrees.
-const fn turn(degrees: i32, mirrored: bool, longer_side: u32) -> Turn {
-    Turn { roll: degrees as f32 * std::f32::consts::PI / 180.0, mirrored, longer_side, border: 0.0 }
-}
-
-/// The frame with a grey border.
-const fn bordered(border: f32, longer_side: u32) -> Turn {
-    Turn { border, ..turn(0, false, longer_side) }
-}
 
 /// What was found in a file, hidden and left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -142,44 +112,19 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
     let others = each_frame(copying.input, copying.limit, |shown| {
         let mut look = Look { time_ns: shown.time_ns, ..Look::default() };
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
-        eye.look(&shown.view, &mut look.finds)?;
-        if kind == Kind::Photo || look.is_cut || shown.number % CLOSE_EVERY == 0 {
-            eye.look_closely(&shown.view, &mut look.finds)?;
-        }
         if kind == Kind::Photo {
-            let mut turned = Vec::new();
-            for turn in PHOTO_TURNS {
-                eye.look_turned(&shown.view, turn, &mut turned)?;
+            look.finds = photo::faces(&shown.view, eye)?;
+        } else {
+            eye.look(&shown.view, THRESHOLD, &mut look.finds)?;
+            if look.is_cut || shown.number % CLOSE_EVERY == 0 {
+                eye.look_closely(&shown.view, THRESHOLD, &mut look.finds)?;
             }
-            look.finds.extend(turned.into_iter().filter(|find| find.confidence >= NEW));
-            let mut at_edges = Vec::new();
-            for turn in PHOTO_BORDERS {
-                eye.look_turned(&shown.view, turn, &mut at_edges)?;
-            }
-            look.finds.extend(at_edges.into_iter().filter(|find| find.confidence >= CUT_OFF && is_cut_off(find.rect)));
+            look.finds = photo::distinct(look.finds);
         }
-        look.finds = distinct(look.finds);
         looks.push(look);
         Ok(())
     })?;
     Ok((looks, others))
-}
-
-/// True if the edge of the frame is nearer to a box than this share of its side, or cuts it.
-fn is_cut_off(rect: Rect) -> bool {
-    let near = |start: f32, length: f32| start < EDGE * length || start + length > 1.0 - EDGE * length;
-    near(rect.x, rect.w) || near(rect.y, rect.h)
-}
-
-/// The finds without those of a face that was found more surely.
-fn distinct(mut finds: Vec<Find>) -> Vec<Find> {
-    finds.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    finds.into_iter().fold(Vec::new(), |mut kept: Vec<Find>, find| {
-        if kept.iter().all(|other| other.rect.iou(find.rect) <= SAME_IOU) {
-            kept.push(find);
-        }
-        kept
-    })
 }
 
 /// A picture of the result for each number of a span.
@@ -214,8 +159,8 @@ fn check(copying: Copying, kind: Kind, plan: &Plan, before: (&[Cover], &[Seen]),
         };
         for &turn in turns {
             let mut finds = Vec::new();
-            eye.look_turned(&shown.view, turn, &mut finds)?;
-            finds.retain(|find| find.confidence >= NEW && !is_hidden(find.rect, cover));
+            eye.look_turned(&shown.view, turn, THRESHOLD, &mut finds)?;
+            finds.retain(|find| find.confidence >= TURNED && !is_hidden(find.rect, cover));
             new.extend(finds.into_iter().map(|find| Seen { frame: shown.number, find, turn }));
         }
         if let Some(numbers) = middles.get(&shown.number) {
@@ -285,21 +230,6 @@ mod tests {
         assert!(is_hidden(rect, &Cover { boxes: Vec::new(), is_whole: true }) && !is_hidden(rect, &Cover::default()));
         let halves = vec![Rect::new(0.36, 0.4, 0.1, 0.1), Rect::new(0.44, 0.4, 0.1, 0.1)];
         assert!(is_hidden(rect, &Cover { boxes: halves, is_whole: false }), "two that overlap");
-    }
-
-    #[test]
-    fn a_face_at_an_edge_is_cut_off() {
-        let at = |x: f32, y: f32| is_cut_off(Rect::new(x, y, 0.2, 0.1));
-        assert_eq!(
-            [(0.4, 0.4), (0.04, 0.4), (0.79, 0.4), (0.4, -0.05), (0.4, 0.88)].map(|(x, y)| at(x, y)),
-            [false, true, true, true, true]
-        );
-    }
-
-    #[test]
-    fn a_face_that_was_found_twice_is_one() {
-        let find = |x: f32, confidence| Find { rect: Rect::new(x, 0.4, 0.1, 0.1), confidence };
-        assert_eq!(distinct(vec![find(0.4, 0.3), find(0.41, 0.9), find(0.6, 0.2)]), [find(0.41, 0.9), find(0.6, 0.2)]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The faces of one frame, with as few missed as possible.
+//! The faces of one frame, with as few missed as possible: those of at least a threshold.
 
 use emotion_core::detector::network::{Family, NetworkDetector};
 use emotion_core::detector::tiles::spans;
@@ -16,10 +16,17 @@ const SIZE: u32 = 320;
 const SCALES: &[f32] = &[0.6];
 /// A quarter of the network's own threshold. In a clip of a singer with an audience, a face in profile that moves fast is found in every
 /// frame at it.
-const THRESHOLD: f32 = 0.1;
+pub(super) const THRESHOLD: f32 = 0.1;
+/// What is found on a turned frame is a face from this confidence on.
+pub(super) const TURNED: f32 = 0.25;
 /// Largest side of a part that is searched at full resolution, and how much two parts overlap.
 const PART: u32 = 1280;
 const OVERLAP: u32 = 160;
+
+/// A turn by degrees.
+pub(super) const fn turn(degrees: i32, mirrored: bool, longer_side: u32) -> Turn {
+    Turn { roll: degrees as f32 * std::f32::consts::PI / 180.0, mirrored, longer_side, border: 0.0 }
+}
 
 /// A face, and how sure it is one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,19 +56,19 @@ impl Eye {
     }
 
     /// Adds the faces of the whole frame, at both sizes.
-    pub(super) fn look(&mut self, view: &FrameView, finds: &mut Vec<Find>) -> Result<()> {
-        self.detector.detect(view, &options(), &mut self.found)?;
+    pub(super) fn look(&mut self, view: &FrameView, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
+        self.detector.detect(view, &options(threshold), &mut self.found)?;
         self.take(view.size(), finds);
         Ok(())
     }
 
     /// Adds the faces at full resolution, small ones among them.
-    pub(super) fn look_closely(&mut self, view: &FrameView, finds: &mut Vec<Find>) -> Result<()> {
+    pub(super) fn look_closely(&mut self, view: &FrameView, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
         let size = view.size();
         for (y, h) in spans(size.height, PART, OVERLAP) {
             for (x, w) in spans(size.width, PART, OVERLAP) {
                 let part = Rect::new(x as f32, y as f32, w as f32, h as f32);
-                self.detector.detect_region(view, part, &options(), &mut self.found)?;
+                self.detector.detect_region(view, part, &options(threshold), &mut self.found)?;
                 self.take(size, finds);
             }
         }
@@ -69,12 +76,12 @@ impl Eye {
     }
 
     /// Adds the faces of the frame after it was turned.
-    pub(super) fn look_turned(&mut self, view: &FrameView, turn: Turn, finds: &mut Vec<Find>) -> Result<()> {
+    pub(super) fn look_turned(&mut self, view: &FrameView, turn: Turn, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
         let size = view.size();
         let longer_side = turn.longer_side.min(size.width.max(size.height)).max(SIZE);
         self.copy.take(view, Turn { longer_side, ..turn });
         let copy = self.copy.view()?;
-        self.detector.detect_region(&copy, copy.size().rect(), &options(), &mut self.found)?;
+        self.detector.detect_region(&copy, copy.size().rect(), &options(threshold), &mut self.found)?;
         let to_frame = |rect| self.copy.to_frame(rect);
         finds.extend(self.found.drain(..).map(|found| Find { rect: to_frame(found.rect).to_norm(size), confidence: found.confidence }));
         Ok(())
@@ -85,6 +92,6 @@ impl Eye {
     }
 }
 
-fn options() -> DetectOptions {
-    DetectOptions { score_threshold: THRESHOLD, ..DetectOptions::default() }
+fn options(threshold: f32) -> DetectOptions {
+    DetectOptions { score_threshold: threshold, ..DetectOptions::default() }
 }

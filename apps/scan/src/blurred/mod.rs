@@ -14,6 +14,7 @@
 //! | `look` | the faces of a frame |
 //! | `reading` | the frames of a file |
 //! | `tracks` | what is hidden of each frame |
+//! | `photo` | the faces of a photo |
 //! | `container` | what a copy is written as |
 //! | `hide` | writes a copy |
 //! | `picture` | small pictures of a copy |
@@ -27,6 +28,7 @@ mod failure;
 mod look;
 mod reading;
 mod tracks;
+mod photo;
 mod container;
 mod hide;
 mod picture;

@@ -11,7 +11,7 @@ const SURE: f32 = 0.3;
 /// A less sure find counts only if it is followed over this many frames.
 const MIN_HITS: usize = 3;
 /// A find of this confidence is hidden even if it is alone.
-const ALONE: f32 = 0.15;
+pub(super) const ALONE: f32 = 0.15;
 /// A lost face is looked for so long, and hidden in between.
 const BRIDGE_NS: u64 = 1_500_000_000;
 /// A face is hidden for so long before it was found and after it was lost, unless there is a cut.
