@@ -28,8 +28,7 @@ const SLIGHT_TURNS: [Turn; 4] = [turn(30, false, 640), turn(-30, true, 640), tur
 const BORDERS: [Turn; 2] = [bordered(0.1, 480), bordered(0.2, 480)];
 const CUT_OFF: f32 = 0.15;
 const EDGE: f32 = 0.25;
-/// Least confidence of what counts together, and the sum of the best of each way that is a face. On photos with and without people it
-/// finds more of the former, for as many of the latter, than a lower threshold for each way.
+/// Least confidence of what counts together, and the sum of the best of each way that is a face.
 const TRACE: f32 = 0.05;
 const TOGETHER: f32 = 0.42;
 /// Boxes with a higher IoU are of one face.
