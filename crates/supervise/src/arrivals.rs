@@ -60,13 +60,13 @@ impl Arrivals {
             Some(known) => (known, change(&known).unwrap_or_default(), None),
             None => {
                 let least = self.of_data.take().map_or(own, |least| least.min(own));
-                let offset = match before {
+                let (offset, target) = match before {
                     // Where the times begin again, the frames before may have been placed too late.
-                    Some(before) => own.max(before.last.0 + before.offset + BESIDE - time),
-                    // The clock begins at 0.
-                    None => least.max(-time),
+                    Some(before) => (own.max(before.last.0 + before.offset + BESIDE - time), own),
+                    // The clock begins at 0. Data may be of frames that are shown later, so those alone do not move the first ones.
+                    None => (least.max(-time), least.max(-time)),
                 };
-                let known = Known { offset, target: least, window: (now, least), last: (time, now) };
+                let known = Known { offset, target, window: (now, target), last: (time, now) };
                 (known, 0, change(&known))
             }
         };
@@ -149,6 +149,11 @@ mod tests {
         let mut arrivals = Arrivals::default();
         (0..30).for_each(|frame| arrivals.expect(frame * SECOND / 5, SECOND));
         assert_eq!(arrivals.place(0, SECOND).time, 0);
+        // A frame that others refer to comes before them, and has a later time.
+        let mut arrivals = Arrivals::default();
+        [0, 3, 1, 2].into_iter().zip(1..).for_each(|(frame, now)| arrivals.expect(frame * SECOND / 10, now * SECOND / 10));
+        let places: Vec<i64> = (0..4).map(|frame| arrivals.place(frame * SECOND / 10, SECOND / 2 + frame * SECOND / 10).time).collect();
+        assert_eq!(places, (0..4).map(|frame| frame * SECOND / 10).collect::<Vec<i64>>(), "as far apart as they were taken");
     }
 
     #[test]
