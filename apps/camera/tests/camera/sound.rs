@@ -116,7 +116,8 @@ fn in_step(video: &Path, codec: &str) -> usize {
         ("FFmpeg", ticks_by_ffmpeg(video), &|index| seconds[index]),
     ] {
         let shown: Vec<f64> = expected.iter().map(|index| time(*index)).collect();
-        for tick in &ticks {
+        // One that begins where the picture ends is that of the next recording's first frame.
+        for tick in ticks.iter().filter(|tick| **tick < ends[0]) {
             let nearest = shown.iter().map(|time| time - tick).map(|far| far + late).min_by(|a, b| a.abs().total_cmp(&b.abs()));
             assert!(nearest.is_some_and(|far| far.abs() < far_s), "{by}, {}: {tick} in {ticks:?} {shown:?}", video.display());
         }
