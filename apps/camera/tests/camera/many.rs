@@ -110,21 +110,25 @@ fn cameras_at_one_address_have_a_path_each_and_the_check_names_the_one_that_is_w
     wait_for_line(&lines, "door and door have the same name");
 }
 
-/// How many heaps of glibc a process has beside the first: each reserves 64 MiB, and begins at a multiple of that.
+/// How many heaps of glibc a process has beside the first: each begins at a multiple of the 64 MiB that it reserves, with what
+/// it uses, and may be one mapping with what lies before or after it.
 fn further_heaps(pid: u32) -> usize {
     const RESERVED: u64 = 64 << 20;
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let ranges: Vec<_> = maps
+    let mappings: Vec<_> = maps
         .lines()
-        .filter(|line| line.split_whitespace().count() == 5)
         .filter_map(|line| {
-            let (from, to) = line.split_whitespace().next()?.split_once('-')?;
-            Some([u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?])
+            let [range, access, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+            let (from, to) = range.split_once('-')?;
+            Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?, access))
         })
         .collect();
-    let is_heap =
-        |pair: &&[[u64; 2]]| pair[0][0].is_multiple_of(RESERVED) && pair[0][1] == pair[1][0] && pair[1][1] == pair[0][0] + RESERVED;
-    ranges.windows(2).filter(is_heap).count()
+    let ends_a_used_part = |pair: &&[(u64, u64, &str)]| {
+        let [(from, end, "rw-p"), (rest, to, "---p")] = pair[..] else { return false };
+        let heap = (end - 1) / RESERVED * RESERVED;
+        from <= heap && end == rest && heap + RESERVED <= to
+    };
+    mappings.windows(2).filter(ends_a_used_part).count()
 }
 
 #[test]
