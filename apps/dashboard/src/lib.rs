@@ -46,7 +46,7 @@ pub fn command() -> clap::Command {
 
 /// Runs the program with its arguments, the first of which is its name.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    emotion_supervise::memory::share_heaps();
+    emotion_supervise::memory::stay_small();
     let options = match Options::read(arguments) {
         Ok(options) => options,
         Err(error) => {

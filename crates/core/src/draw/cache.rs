@@ -48,7 +48,7 @@ fn shared(key: &Key, draw: impl FnOnce() -> Picture) -> Arc<Picture> {
     })
 }
 
-/// Keeps the pictures in use, and unused ones up to [`Cache::CAPACITY`] in case they are needed again.
+/// Keeps the pictures in use, and unused ones for a while, up to [`Cache::CAPACITY`], in case they are needed again.
 #[derive(Default)]
 pub(super) struct Cache {
     /// Each picture and the frame on which it was last used.
@@ -63,9 +63,16 @@ impl Cache {
     /// free. Each prepared form of the pictures may take twice as much memory again.
     const CAPACITY: usize = 16 << 20;
 
+    /// Frames for which an unused picture is kept at least. It is dropped when twice as many have passed, so that a stream of days does
+    /// not keep all numbers that it has ever shown.
+    const KEPT: u64 = 1000;
+
     /// Starts a frame.
     pub(super) fn next_frame(&mut self) {
         self.frame += 1;
+        if self.frame.is_multiple_of(Self::KEPT) {
+            self.drop_before(self.frame - Self::KEPT);
+        }
         if self.bytes > Self::CAPACITY {
             self.drop_oldest();
         }
@@ -81,6 +88,11 @@ impl Cache {
             kept_bytes <= Self::CAPACITY / 2
         });
         let oldest = fits.last().map_or(self.frame, |(used, _)| used).min(self.frame.saturating_sub(2));
+        self.drop_before(oldest);
+    }
+
+    /// Drops the pictures that no frame from `oldest` on has used.
+    fn drop_before(&mut self, oldest: u64) {
         self.pictures.retain(|_, (_, used)| *used >= oldest);
         self.bytes = self.pictures.values().map(|(picture, _)| picture.rgba().len()).sum();
     }
@@ -131,6 +143,18 @@ mod tests {
         assert_eq!(drawn.strong_count(), 0);
         let again = Cache::default().get(percentage("shared", 1), || Picture::new(Size::new(1, 1), Vec::new()));
         assert_eq!(again.size(), Size::new(1, 1), "it is drawn again");
+    }
+
+    #[test]
+    fn pictures_that_are_not_used_any_more_are_dropped() {
+        let mut cache = Cache::default();
+        cache.get(percentage("long", 0), picture);
+        for frame in 1..=2 * Cache::KEPT {
+            cache.next_frame();
+            cache.get(percentage("long", 1), picture);
+            let kept = if frame < Cache::KEPT * 2 { 2 } else { 1 };
+            assert_eq!(cache.pictures.len(), kept, "{frame}");
+        }
     }
 
     #[test]
