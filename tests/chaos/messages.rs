@@ -18,7 +18,7 @@ const NEAR: f64 = 1.0;
 
 /// A time that is so many seconds from most of so many before and after it has the wrong hour.
 const OTHER_HOUR: f64 = 1000.0;
-const AROUND: usize = 20;
+const AROUND: usize = 60;
 /// Seconds in which messages wait for a broker at most: those of its longest fault, and until the program connects again.
 const WAITS: f64 = 60.0;
 
@@ -101,7 +101,7 @@ fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, 
     let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).collect();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);
-        without_other_hours(&of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect::<Vec<_>>())
+        without_other_hours(of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect(), |time| *time)
     };
     let (appeared, left, changed) = (times("appeared"), times("left"), times("expression"));
     let near = |times: &[f64], at: f64| times.iter().filter(|time| (**time - at).abs() < NEAR).count();
@@ -125,14 +125,16 @@ fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, 
     }
 }
 
-/// The times, in order of their messages, except those of a clock that was an hour ahead or behind.
-fn without_other_hours(times: &[f64]) -> Vec<f64> {
+/// What happened at `time`, in order of the messages, except that of a clock that was an hour ahead or behind.
+pub fn without_other_hours<T>(all: Vec<T>, time: impl Fn(&T) -> f64) -> Vec<T> {
+    let times: Vec<f64> = all.iter().map(time).collect();
     let median = |index: usize| {
         let mut around = times[index.saturating_sub(AROUND)..(index + AROUND + 1).min(times.len())].to_vec();
         around.sort_by(f64::total_cmp);
         around[around.len() / 2]
     };
-    times.iter().enumerate().filter(|(index, time)| (**time - median(*index)).abs() < OTHER_HOUR).map(|(_, time)| *time).collect()
+    let is_near = |index: usize| (times[index] - median(index)).abs() < OTHER_HOUR;
+    all.into_iter().enumerate().filter(|(index, _)| is_near(*index)).map(|(_, one)| one).collect()
 }
 
 /// Alerts begin and end in turn. A dashboard that was killed does not know what it has begun.
@@ -164,7 +166,7 @@ fn alerts(story: &Story) -> Account {
 fn times_of_another_hour_are_left_out() {
     let times = |from: u32, to: u32, ahead: f64| (from..to).map(move |round| f64::from(round) * 12.0 + ahead);
     let seen: Vec<_> = times(0, 50, 0.0).chain(times(50, 53, 3600.0)).chain(times(53, 400, 0.0)).chain(times(400, 402, -3600.0)).collect();
-    assert_eq!(without_other_hours(&seen), times(0, 50, 0.0).chain(times(53, 400, 0.0)).collect::<Vec<_>>());
+    assert_eq!(without_other_hours(seen, |time| *time), times(0, 50, 0.0).chain(times(53, 400, 0.0)).collect::<Vec<_>>());
 }
 
 #[test]

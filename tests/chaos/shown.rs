@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::account::{Account, Story, is_calm};
 use crate::cameras::{NUMBERS, RATE, ROUND, WITH_FACE, film, round_of};
+use crate::messages::without_other_hours;
 use crate::recordings::{ENOUGH, distance};
 
 /// Seconds until the page shows what has happened: a summary covers a second, and the page looks each second.
@@ -56,7 +57,7 @@ fn summaries(story: &Story, name: &str) -> Vec<Summary> {
         let from = story.since_start(record["utc"].as_str()?)?;
         Some((from, from + record["duration"].as_f64()? / 1e9, record["faces_mean"].as_f64()?, record["faces_max"].as_u64()?))
     };
-    new.filter_map(summary).collect()
+    without_other_hours(new.filter_map(summary).collect(), |(from, ..)| *from)
 }
 
 fn look_at_counts(story: &Story, index: usize, all: &[Summary], account: &mut Account) {
