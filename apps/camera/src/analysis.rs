@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use emotion_core::geometry::Size;
 use emotion_supervise::chain::{self, Chain};
 use emotion_supervise::encoding::NoEncoder;
+use emotion_supervise::input::pad;
 use emotion_supervise::log::Log;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::push::Pusher;
@@ -33,7 +34,7 @@ use gst_app::AppSrc;
 use gstemotion::meta;
 use parking_lot::Mutex;
 
-use crate::graph::{AnalysisError, pad, running_time, scaled, skip, take};
+use crate::graph::{AnalysisError, running_time, scaled, skip, take};
 use crate::options::Options;
 use crate::rtsp::{Outlet, Stream};
 use crate::switched::Switched;

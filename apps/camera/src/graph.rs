@@ -28,7 +28,7 @@ pub enum AnalysisError {
     Push(#[from] PushError),
     #[error(transparent)]
     Encoder(#[from] NoEncoder),
-    /// An element has another type or no such pad.
+    /// An element has another type.
     #[error("the pipeline has no {0}")]
     Missing(&'static str),
     /// `emotionpublish` does not take a setting.
@@ -54,11 +54,6 @@ pub fn scaled(size: Size) -> String {
 /// The running time of a frame in the pipeline that it comes from.
 pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
     sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
-}
-
-/// A pad of an element.
-pub fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, AnalysisError> {
-    element.static_pad(name).ok_or(AnalysisError::Missing(name))
 }
 
 /// Calls `take` with each sample of an appsink.

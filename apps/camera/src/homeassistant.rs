@@ -2,10 +2,11 @@
 //! The messages by which Home Assistant discovers the camera (MQTT discovery): a device with an entity for the connection, one
 //! for the number of faces if summaries are published, one for events if events are, and those of the switches if commands are taken.
 
+use emotion_supervise::chain::MAX_INTERVAL;
 use serde_json::{Value, json};
 
 use crate::options::{Options, Publish};
-use crate::switches::{MAX_INTERVAL, SET, STATE};
+use crate::switches::{SET, STATE};
 use crate::value::Schema;
 
 /// A line for each message: topic, space, payload.

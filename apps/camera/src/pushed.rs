@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use emotion_supervise::encoding::{NoEncoder, encoder};
+use emotion_supervise::input::pad;
 use emotion_supervise::metrics::{Kind, Page};
 use emotion_supervise::push::{Pusher, Sent};
 use emotion_supervise::recording::Frame;
 use gst::prelude::*;
 
-use crate::graph::{AnalysisError, pad, running_time, scaled, skip, take};
+use crate::graph::{AnalysisError, running_time, scaled, skip, take};
 use crate::options::Options;
 use crate::status;
 use crate::value::FilesVideo;

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use emotion_supervise::input::pad;
 use emotion_supervise::log::Log;
 use emotion_supervise::recording::{Frame, Notice, Recorder, RecordingError, Recordings};
 use gst::prelude::*;
 
-use crate::graph::{AnalysisError, pad, skip, take};
+use crate::graph::{AnalysisError, skip, take};
 use crate::options::Options;
 use crate::status;
 

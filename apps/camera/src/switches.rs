@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use emotion_core::choices::BlurFaces;
+use emotion_supervise::chain::MAX_INTERVAL;
 use emotion_supervise::kept;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -14,8 +15,6 @@ use crate::settings::Settings;
 /// The last parts of the topics.
 pub const SET: &str = "set";
 pub const STATE: &str = "state";
-/// Maximum of [`Switches::interval`].
-pub const MAX_INTERVAL: u32 = 300;
 
 /// What can be switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -64,7 +64,7 @@ impl Arrivals {
                     // Where the times begin again, the frames before may have been placed too late.
                     Some(before) => (own.max(before.last.0 + before.offset + BESIDE - time), own),
                     // The clock begins at 0. Data may be of frames that are shown later, so those alone do not move the first ones.
-                    None => (least.max(-time), least.max(-time)),
+                    None => [least.max(-time); 2].into(),
                 };
                 let known = Known { offset, target, window: (now, target), last: (time, now) };
                 (known, 0, change(&known))

@@ -20,6 +20,9 @@ pub const GEOMETRY: Named = ("facelandmarks", "facelandmarks");
 /// Scores expressions.
 pub const CLASSIFIER: Named = ("emotionclassify", "emotionclassify");
 
+/// The most frames from one search for faces to the next that a switch sets.
+pub const MAX_INTERVAL: u32 = 300;
+
 /// The setting of [`CLASSIFIER`] for faces whose expressions are as frequent as `prior` says.
 pub fn prior(prior: Prior) -> Setting {
     Setting::new(CLASSIFIER.0, "prior", name_of(prior))

@@ -86,6 +86,6 @@ impl Source<'_> {
 }
 
 /// A pad that every element of its kind has.
-pub(crate) fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
+pub fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
     element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
 }

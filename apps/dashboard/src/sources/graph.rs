@@ -24,7 +24,7 @@ use emotion_core::geometry::Size;
 use emotion_photo_reader::{Reading as Reader, source};
 use emotion_supervise::chain::{self, Chain, Recall};
 use emotion_supervise::decoding::{file_decoder, link_video_later};
-use emotion_supervise::input::{self, FileLoop, Reading};
+use emotion_supervise::input::{self, FileLoop, Reading, pad};
 use emotion_supervise::log::Log;
 use emotion_supervise::place::Place;
 use emotion_supervise::setting::{Setting, SettingError};
@@ -311,10 +311,6 @@ fn read_faces(pad: &gst::Pad, source: Arc<Source>) {
         }
         gst::PadProbeReturn::Ok
     });
-}
-
-fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad> {
-    element.static_pad(name).ok_or_else(|| format!("{} has no pad {name}", element.name()).into())
 }
 
 /// Sets the overlay with the sink pad `pad` before each frame. Returns the switches under which the last frame was drawn: no

@@ -2,7 +2,7 @@
 //! The switches of a source.
 
 use clap::ValueEnum;
-use emotion_supervise::chain::{self, Baseline, DETECTOR, Prior};
+use emotion_supervise::chain::{self, Baseline, DETECTOR, MAX_INTERVAL, Prior};
 use emotion_supervise::kept;
 use emotion_supervise::setting::Setting;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -90,9 +90,6 @@ pub fn choices<T: ValueEnum>(_: &mut SchemaGenerator) -> Schema {
     let names = T::value_variants().iter().filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()));
     json_schema!({"type": "string", "enum": names.collect::<Vec<String>>()})
 }
-
-/// Maximum of [`Switches::interval`].
-pub const MAX_INTERVAL: u32 = 300;
 
 impl Default for Switches {
     fn default() -> Self {
