@@ -27,12 +27,12 @@ mod glibc {
 /// session has left there is seldom of the size that the next one needs.
 pub fn stay_small() {
     share_heaps();
-    let give_back = || loop {
+    let repeat = || loop {
         thread::sleep(PAUSE);
         give_back();
     };
     // Without memory for a thread, there is none to give back.
-    let _ = thread::Builder::new().name("memory".into()).spawn(give_back);
+    let _ = thread::Builder::new().name("memory".into()).spawn(repeat);
 }
 
 #[allow(unsafe_code)]
@@ -60,8 +60,9 @@ mod tests {
 
     /// The memory of this process in MiB.
     fn memory() -> usize {
-        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4 / 1024
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
     }
 
     #[test]
