@@ -65,7 +65,7 @@ impl Cache {
 
     /// Frames for which an unused picture is kept at least. It is dropped when twice as many have passed, so that a stream of days does
     /// not keep all numbers that it has ever shown.
-    const KEPT: u64 = 1000;
+    const KEPT: u64 = 100;
 
     /// Starts a frame.
     pub(super) fn next_frame(&mut self) {
