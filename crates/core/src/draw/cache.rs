@@ -64,7 +64,7 @@ impl Cache {
     const CAPACITY: usize = 16 << 20;
 
     /// Frames for which an unused picture is kept at least. It is dropped when twice as many have passed, so that a stream of days does
-    /// not keep all numbers that it has ever shown.
+    /// not keep all labels that it has ever shown.
     const KEPT: u64 = 100;
 
     /// Starts a frame.
