@@ -108,7 +108,8 @@ impl Analysis {
                 skip(&pad(&element("pictures-queue")?, "sink")?, move || !outlet.is_open());
             }
         }
-        let recorder = options.files.as_ref().map(|files| recorded::recorder(files, options, &element, &totals_only)).transpose()?;
+        let recorder = |files| recorded::recorder(files, options, &element, &totals_only, progress);
+        let recorder = options.files.as_ref().map(recorder).transpose()?;
         let pusher = pushed::pusher(options, &element)?;
         let publisher = options.publish.as_ref().map(|publish| published::set_up(element("publish")?, publish, options)).transpose()?;
         let switched = Switched::new(&pipeline, settings, chain.detector(), totals_only);

@@ -51,8 +51,8 @@ fn page(cameras: &[Arc<Camera>]) -> String {
     // A camera that could not start records and publishes nothing.
     let recording = all().filter(|(_, camera)| camera.options.files.is_some());
     let recording = recording.map(|(labels, camera)| {
-        let recorder = camera.analysis().and_then(|analysis| analysis.recorder.clone());
-        (labels, recorder.map_or((false, 0), |recorder| (recorder.is_up(), recorder.failures())))
+        let is_up = camera.analysis().and_then(|analysis| Some(analysis.recorder.as_ref()?.is_up()));
+        (labels, (is_up == Some(true), camera.progress.counts().recording_failures))
     });
     add_recordings(&mut page, &recording.collect::<Vec<_>>());
     let publishing = all().filter(|(_, camera)| camera.options.publish.is_some());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use emotion_supervise::input::pad;
 use emotion_supervise::log::Log;
+use emotion_supervise::progress::Progress;
 use emotion_supervise::recording::{Frame, Notice, Recorder, RecordingError, Recordings};
 use gst::prelude::*;
 
@@ -25,8 +26,9 @@ pub fn recorder(
     options: &Options,
     element: &impl Fn(&'static str) -> Result<gst::Element, AnalysisError>,
     totals_only: &Arc<AtomicBool>,
+    progress: &Arc<Progress>,
 ) -> Result<Arc<Recorder>, AnalysisError> {
-    let recorder = Arc::new(start(files, options.log.clone())?);
+    let recorder = Arc::new(start(files, options.log.clone(), progress.clone())?);
     record(&recorder, element("recorded")?, element("records")?, totals_only.clone())?;
     if !options.settings.files.is_drawn() {
         let recorder = recorder.clone();
@@ -35,11 +37,14 @@ pub fn recorder(
     Ok(recorder)
 }
 
-/// A recorder that tells when it stops and goes on.
-fn start(files: &Recordings, log: Log) -> Result<Recorder, RecordingError> {
+/// A recorder that tells when it stops, which `progress` counts, and when it goes on.
+fn start(files: &Recordings, log: Log, progress: Arc<Progress>) -> Result<Recorder, RecordingError> {
     Recorder::new(files.clone(), move |notice| {
         let text = match notice {
-            Notice::Stopped(reason) => format!("recordings stop until there is room: {reason}"),
+            Notice::Stopped(reason) => {
+                progress.recording_failed();
+                format!("recordings stop until there is room: {reason}")
+            }
             Notice::GoesOn => "recordings go on".into(),
             Notice::NoSound(reason) => format!("recordings go on without sound: {reason}"),
             Notice::NotDeleted(reason) => format!("old recordings cannot be deleted: {reason}"),

@@ -21,6 +21,7 @@ pub struct Progress {
     skipped: AtomicU64,
     damaged: AtomicU64,
     undecoded: AtomicU64,
+    recording_failures: AtomicU64,
     pub(crate) hardware: Hardware,
     /// Number of the last frame that was analysed; 0 before the first.
     last_number: AtomicU64,
@@ -46,6 +47,8 @@ pub struct Counts {
     pub damaged: u64,
     /// Frames that were left out before they were decoded.
     pub undecoded: u64,
+    /// How often recordings stopped.
+    pub recording_failures: u64,
     /// Faces in the last frame.
     pub faces: u64,
     /// Faces, added up over all frames.
@@ -121,6 +124,11 @@ impl Progress {
         self.undecoded.fetch_add(1, Relaxed);
     }
 
+    /// Counts that recordings stopped.
+    pub fn recording_failed(&self) {
+        self.recording_failures.fetch_add(1, Relaxed);
+    }
+
     /// Counts a frame of the source and numbers it in its offset, which elements up to [`Self::analysed`] keep.
     pub fn received(&self, frame: &mut gst::BufferRef) {
         frame.set_offset(self.received.fetch_add(1, Relaxed) + 1);
@@ -152,6 +160,7 @@ impl Progress {
             skipped: self.skipped.load(Relaxed),
             damaged: self.damaged.load(Relaxed),
             undecoded,
+            recording_failures: self.recording_failures.load(Relaxed),
             faces: self.faces.load(Relaxed),
             sightings: self.sightings.load(Relaxed),
             latency: Duration::from_micros(self.latency_us.load(Relaxed)),

@@ -25,7 +25,7 @@ mod sound;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
@@ -139,7 +139,6 @@ struct Shared {
     state: Mutex<State>,
     /// True from the first frame on the disk until a failure.
     is_up: AtomicBool,
-    failures: AtomicU64,
     observe: Box<dyn Fn(Notice<'_>) + Send + Sync>,
 }
 
@@ -184,8 +183,8 @@ impl Recorder {
         let next = Arc::new(pairs::next_number(&recordings.folder).map_err(failed)?.into());
         let own = Arc::new(Mutex::new(Own::read(&recordings.folder, &recordings.name)));
         let records = records::start().map_err(RecordingError::Thread)?;
-        let (is_up, failures, state) = Default::default();
-        let shared = Arc::new(Shared { recordings, next, own, records, state, is_up, failures, observe: Box::new(observe) });
+        let (is_up, state) = Default::default();
+        let shared = Arc::new(Shared { recordings, next, own, records, state, is_up, observe: Box::new(observe) });
         Ok(Self { shared, retry: RETRY })
     }
 
@@ -261,11 +260,6 @@ impl Recorder {
         self.shared.is_up.load(Ordering::Relaxed)
     }
 
-    /// How often recordings have stopped.
-    pub fn failures(&self) -> u64 {
-        self.shared.failures.load(Ordering::Relaxed)
-    }
-
     /// The run that takes `frame`. `None` before a key frame and while there is no room.
     fn run<'a>(&self, state: &'a mut State, frame: &Frame) -> Option<&'a mut Run> {
         if state.run.as_ref().is_some_and(|run| !run.goes_on_with(frame, &state.sounds)) {
@@ -328,7 +322,6 @@ impl Shared {
         }
         self.is_up.store(false, Ordering::Relaxed);
         if state.retry_at.replace(Instant::now() + retry).is_none() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
             (self.observe)(Notice::Stopped(reason));
         }
     }
