@@ -33,8 +33,8 @@ pub enum End<C> {
 }
 
 /// Plays `pipeline` until an error, the end of the stream, or `stall` without a frame and without data in `progress`: a camera that one
-/// joins long before its next keyframe sends data, but there is no picture yet. Without `stall`, it waits without end. Asks `tick` ten times a second whether to end the run, with the time since the last frame. Leaves the
-/// pipeline playing.
+/// joins long before its next keyframe sends data, but there is no picture yet. Without `stall`, it waits without end. Asks `tick` ten
+/// times a second whether to end the run, with the time since the last frame. Leaves the pipeline playing.
 pub fn play<C>(
     pipeline: &gst::Pipeline,
     progress: &Progress,
@@ -86,6 +86,8 @@ fn stops_within(limit: Duration, pipeline: &gst::Pipeline, thread: thread::Build
     let ((stopped, end), stopping) = (channel(), pipeline.clone());
     let stop = move || {
         let _ = stopping.set_state(gst::State::Null);
+        // The pipeline may hold what takes its last pictures, which its owner is to drop.
+        drop(stopping);
         let _ = stopped.send(());
     };
     match thread.name("stop".into()).spawn(stop) {
@@ -153,6 +155,17 @@ mod tests {
         assert!(!stops_within(Duration::from_millis(100), &pipeline, thread::Builder::new()), "its thread is held");
         drop(release);
         assert!(stops_within(STOP, &pipeline, thread::Builder::new()));
+    }
+
+    #[test]
+    fn what_a_pipeline_holds_is_released_by_who_stops_it() {
+        for round in 0..500 {
+            let pipeline = pipeline("fakesrc ! fakesink");
+            let left = pipeline.downgrade();
+            assert!(stops_within(STOP, &pipeline, thread::Builder::new()));
+            drop(pipeline);
+            assert!(left.upgrade().is_none(), "held after stop {round}");
+        }
     }
 
     #[test]
