@@ -193,9 +193,16 @@ impl Story {
 
     /// From when on no frames came before a time, perhaps: what was not complete then is lost if the program crashes.
     fn interrupted(&self, camera: usize, at: f64) -> f64 {
-        let spans: Vec<_> = self.faults_of(camera).filter(|fault| fault.kind.stops_frames()).map(span).collect();
-        let before = |from: &f64| spans.iter().filter(|(start, end)| start < from && from <= end).map(|(start, _)| *start).reduce(f64::min);
-        std::iter::successors(Some(at), before).last().unwrap_or(at)
+        since(&self.faults_of(camera).filter(|fault| fault.kind.stops_frames()).map(span).collect::<Vec<_>>(), at)
+    }
+
+    /// From when on messages waited for the broker at a time, perhaps: what waits when a program without a spool ends is lost.
+    pub fn unsent(&self, camera: usize, at: f64) -> f64 {
+        let broker = if is_mqtt(camera) { Target::Mqtt } else { Target::Nats };
+        let of_network = self.faults_of(camera).filter(|fault| fault.kind.is_of_broker());
+        let faults = of_network.chain(self.faults.iter().filter(|fault| fault.target == broker));
+        let spans = faults.map(|fault| (fault.at.as_secs_f64() - 1.0, fault.end().as_secs_f64() + RECONNECTS));
+        since(&spans.collect::<Vec<_>>(), at)
     }
 
     /// Those in which recordings may lack frames: also before a crash.
@@ -215,6 +222,12 @@ fn span(fault: &Fault) -> (f64, f64) {
     // Key frames are further apart at half of the rate, and a crash loses what follows one before the last.
     let before = if fault.kind == Kind::HalfRate { 4.5 } else { 0.5 };
     (fault.at.as_secs_f64() - before, fault.end().as_secs_f64() + restarts + SETTLES)
+}
+
+/// When the spans began that lead to a time without a gap.
+fn since(spans: &[(f64, f64)], at: f64) -> f64 {
+    let before = |from: &f64| spans.iter().filter(|(start, end)| start < from && from <= end).map(|(start, _)| *start).reduce(f64::min);
+    std::iter::successors(Some(at), before).last().unwrap_or(at)
 }
 
 /// True if the times `from..to` are in none of the spans.

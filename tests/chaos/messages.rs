@@ -19,8 +19,6 @@ const NEAR: f64 = 1.0;
 /// A time that is so many seconds from most of so many before and after it has the wrong hour.
 const OTHER_HOUR: f64 = 1000.0;
 const AROUND: usize = 60;
-/// Seconds in which messages wait for a broker at most: those of its longest fault, and until the program connects again.
-const WAITS: f64 = 60.0;
 
 /// The messages of one camera without repeats: start, count, and record.
 type Ordered = Vec<(String, u64, Value)>;
@@ -81,8 +79,8 @@ fn missing(all: &Ordered) -> Vec<(&str, Vec<u64>)> {
 
 fn look_for_missing(all: &Ordered, camera: &Watched, counted: &[Counted], delivered: &mut Account) {
     // The last sample of each process.
-    let last: BTreeMap<u32, _> = counted.iter().map(|sample| (sample.pid, sample)).collect();
-    let sum = |name: &str| last.values().map(|sample| sample.get(name)).sum::<f64>() as u64;
+    let last = || counted.chunk_by(|one, next| one.pid == next.pid).filter_map(<[Counted]>::last);
+    let sum = |name: &str| last().map(|sample| sample.get(name)).sum::<f64>() as u64;
     let (exported, dropped) = (sum(EXPORTED), sum(DROPPED));
     for (start, gaps) in missing(all) {
         let text = || format!("{start} lacks {gaps:?}, with {dropped} dropped");
@@ -96,8 +94,7 @@ fn look_for_missing(all: &Ordered, camera: &Watched, counted: &[Counted], delive
 }
 
 fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, events: &mut Account) {
-    // What waits when a program without a spool ends is lost.
-    let ends = story.ends(index).filter(|_| camera.spool.is_none()).map(|end| (end.at - WAITS, end.at));
+    let ends = story.ends(index).filter(|_| camera.spool.is_none()).map(|end| (story.unsent(index, end.at), end.at));
     let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).collect();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);

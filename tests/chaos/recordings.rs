@@ -148,12 +148,14 @@ impl Recordings {
             };
             let mut beside = pair.frames.iter().filter(|frame| frame.time.abs_diff(time) < SAME);
             let frame = beside.clone().next();
-            // What a crash has taken from the video is still in the records.
-            let is_behind = is_cut && pair.frames.last().is_none_or(|last| time > last.time);
+            // What a crash has taken from the video is still in the records. If the first fragment has one frame alone, GStreamer shows the
+            // file from the second on.
+            let ends = pair.frames.first().zip(pair.frames.last());
+            let is_taken = is_cut && ends.is_none_or(|(first, last)| !(first.time..=last.time).contains(&time));
             let text = || format!("{}: no frame at {:.3} s of its {}", pair.name, time as f64 / 1e9, pair.frames.len());
             // The frame may be one that is decoded in the stream but not in the file.
             let is_damaged = || record["utc"].as_str().and_then(|utc| story.since_start(utc)).is_some_and(|at| !is_calm(&damaged, at, at));
-            self.fitting.check(frame.is_some() || is_behind || is_damaged(), name, pair.written, text);
+            self.fitting.check(frame.is_some() || is_taken || is_damaged(), name, pair.written, text);
             let Some(mark) = frame.and_then(|frame| frame.mark) else { continue };
             found.extend(beside.by_ref().filter_map(|frame| Some((frame.mark?.number, true))));
             let (shown, utc) = (story.shown_at(mark.number), record["utc"].as_str().and_then(|utc| story.since_start(utc)));
@@ -296,7 +298,7 @@ fn pictures(video: &Path, hidden: Option<&TruthFilm>) -> Result<Vec<Frame>, Stri
 fn picture(sample: &gst::Sample, hidden: Option<&TruthFilm>) -> Frame {
     let info = gst_video::VideoInfo::from_caps(sample.caps().expect("caps")).expect("raw video");
     let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()).expect("a segment of time");
-    let time = segment.to_running_time(sample.buffer().and_then(|buffer| buffer.pts())).map_or(0, gst::ClockTime::nseconds);
+    let time = segment.to_stream_time(sample.buffer().and_then(|buffer| buffer.pts())).map_or(0, gst::ClockTime::nseconds);
     let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned().expect("a buffer"), &info).expect("a frame");
     let (luma, stride) = (frame.plane_data(0).expect("a plane"), info.stride()[0] as usize);
     let size = (info.width() as usize, info.height() as usize);
