@@ -15,7 +15,7 @@ use serde_json::Value;
 use test_support::truth_film::{Mark, TruthFilm, read};
 
 use crate::account::{Account, CRASH_LOSES, Story, is_calm};
-use crate::cameras::{NUMBERS, SIZE, WITH_FACE, film, has_face, round_of};
+use crate::cameras::{NUMBERS, RATE, SIZE, WITH_FACE, film, has_face, round_of};
 use crate::likeness::{VISIBLE, likeness};
 use crate::schedule::Kind;
 use crate::watched::Watched;
@@ -302,7 +302,9 @@ fn picture(sample: &gst::Sample, hidden: Option<&TruthFilm>) -> Frame {
     let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned().expect("a buffer"), &info).expect("a frame");
     let (luma, stride) = (frame.plane_data(0).expect("a plane"), info.stride()[0] as usize);
     let size = (info.width() as usize, info.height() as usize);
-    let mark = read(luma, stride, size);
+    // Bars that are damaged may have the checksum of others.
+    let is_of_film = |mark: &Mark| mark.time_us == u64::from(mark.number % NUMBERS) * 1_000_000 / u64::from(RATE);
+    let mark = read(luma, stride, size).filter(is_of_film);
     let compared = mark.zip(hidden).filter(|_| size == SIZE);
     Frame { time, mark, likeness: compared.map(|(mark, film)| likeness(film, mark.number, luma, stride)) }
 }
