@@ -103,7 +103,8 @@ impl Site {
         let disk = (!has_disk).then_some("no full disk: mounting one needs root");
         let clock = faketime().is_none().then_some("no steps of the clock: faketime is not installed");
         let slow = slow_disk(folder).is_none().then_some("no slow disks: cc is not installed");
-        disk.into_iter().chain(clock).chain(slow).map(str::to_owned).collect()
+        let ray = scan::python_with_ray().is_none().then_some("no scan on Ray: RAY_PYTHON is not set");
+        disk.into_iter().chain(clock).chain(slow).chain(ray).map(str::to_owned).collect()
     }
 
     /// Does what the schedule says. At half of the time, recordings are scanned.
