@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use emotion_publish::secrets::Secrets;
 use emotion_publish::{Location, Protocol};
+use emotion_supervise::chain::name_of;
 use emotion_supervise::log::Log;
 use emotion_supervise::place::{Place, PlaceError};
 use emotion_supervise::push::{PushError, Target};
@@ -17,7 +18,7 @@ use emotion_supervise::secret::{self, SecretError};
 use thiserror::Error;
 
 use crate::settings::{self, Settings};
-use crate::value::{FilesVideo, Schema, Switch, Text, name};
+use crate::value::{FilesVideo, Schema, Switch, Text};
 
 /// What the program does.
 #[derive(Clone, Debug, PartialEq)]
@@ -218,7 +219,7 @@ fn publish(settings: &settings::Publish, homeassistant: Switch<String>) -> Resul
     let Some(location) = location else { return Ok(None) };
     let schemas = &settings.schemas;
     if let Some(repeated) = (1..schemas.len()).find(|&index| schemas[..index].contains(&schemas[index])) {
-        return Err(OptionsError::RepeatedSchema(name(&schemas[repeated])));
+        return Err(OptionsError::RepeatedSchema(name_of(&schemas[repeated])));
     }
     Ok(Some(Publish {
         hysteresis: milliseconds(settings.hysteresis),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use emotion_core::choices::BlurFaces;
+use emotion_supervise::chain::name_of;
 use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
 use gst::prelude::*;
@@ -12,7 +13,7 @@ use gst::prelude::*;
 use crate::pushed;
 use crate::settings::Settings;
 use crate::switches::Switches;
-use crate::value::{FilesVideo, name};
+use crate::value::FilesVideo;
 
 /// The elements.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Switched {
     pub fn set(&self, switches: &Switches, recorder: Option<&Recorder>, pusher: Option<&Pusher>, now: gst::ClockTime) {
         self.totals_only.store(switches.totals_only, Ordering::Relaxed);
         for (overlay, draws) in &self.overlays {
-            overlay.set_property_from_str("blur-faces", &name(if switches.blur { &self.blur } else { &BlurFaces::None }));
+            overlay.set_property_from_str("blur-faces", &name_of(if switches.blur { &self.blur } else { &BlurFaces::None }));
             let draws = *draws && !switches.totals_only;
             let properties = ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"];
             properties.iter().for_each(|property| overlay.set_property(property, draws));

@@ -83,11 +83,6 @@ pub enum Schema {
     DlStreamer,
 }
 
-/// The name of a value on the command line, which GStreamer's properties have, too.
-pub fn name(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
 /// Width and height in pixels, even numbers from 16 to 8192.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use emotion_core::geometry::{Point, Rect, Size};
 use emotion_core::record::FaceRecord;
+use emotion_supervise::chain::name_of;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How pictures are turned before they are searched.
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for Turn {
 impl Turn {
     /// The value of the option; `None` if pictures are not turned.
     fn name(self) -> Option<String> {
-        self.to_possible_value().filter(|_| self != Self::None).map(|value| value.get_name().to_owned())
+        (self != Self::None).then(|| name_of(&self))
     }
 
     /// The direction in which every picture is searched; `None` if it is to be found.

@@ -25,20 +25,21 @@ pub const MAX_INTERVAL: u32 = 300;
 
 /// The setting of [`CLASSIFIER`] for faces whose expressions are as frequent as `prior` says.
 pub fn prior(prior: Prior) -> Setting {
-    Setting::new(CLASSIFIER.0, "prior", name_of(prior))
+    Setting::new(CLASSIFIER.0, "prior", name_of(&prior))
 }
 
 /// The setting of all elements that have it.
 pub fn baseline(baseline: Baseline) -> Setting {
-    Setting::new("*", "baseline", name_of(baseline))
+    Setting::new("*", "baseline", name_of(&baseline))
 }
 
 /// The setting of [`DETECTOR`].
 pub fn recall(recall: Recall) -> Setting {
-    Setting::new(DETECTOR.0, "recall", name_of(recall))
+    Setting::new(DETECTOR.0, "recall", name_of(&recall))
 }
 
-fn name_of(value: impl ValueEnum) -> String {
+/// The name of a value on a command line, which properties of elements and settings have, too.
+pub fn name_of(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 

@@ -87,8 +87,7 @@ impl Switches {
 
 /// The schema of a value of the command line.
 pub fn choices<T: ValueEnum>(_: &mut SchemaGenerator) -> Schema {
-    let names = T::value_variants().iter().filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()));
-    json_schema!({"type": "string", "enum": names.collect::<Vec<String>>()})
+    json_schema!({"type": "string", "enum": T::value_variants().iter().map(chain::name_of).collect::<Vec<_>>()})
 }
 
 impl Default for Switches {
