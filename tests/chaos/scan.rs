@@ -9,10 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use test_support::repository;
+
 use crate::account::Account;
 use crate::schedule::Random;
 use crate::watched::program;
-use test_support::repository;
 
 /// How often it is killed, and after how many milliseconds at most.
 const KILLS: u64 = 6;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Counts of frames and faces of a source. Streaming threads write them, and others read them.
+//! Counts of a source: its frames, faces and stopped recordings. Streaming threads write them, and others read them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
