@@ -38,6 +38,8 @@ pub(super) struct Finished {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Made {
     pub version: String,
+    /// The names of the networks that looked for faces.
+    pub networks: Vec<String>,
     pub style: Blur,
     pub sound: Sound,
 }

@@ -4,6 +4,7 @@
 use emotion_core::detector::network::{Family, NetworkDetector};
 use emotion_core::detector::tiles::spans;
 use emotion_core::detector::{DetectOptions, Detection, FaceDetector};
+use emotion_core::error::{Error, Result};
 use emotion_core::geometry::{Rect, Size};
 use emotion_core::image::FrameView;
 use emotion_core::image::turned::{Turn, TurnedCopy};
@@ -19,6 +20,9 @@ const SCALES: &[f32] = &[0.6];
 pub(super) const THRESHOLD: f32 = 0.1;
 /// What is found on a turned frame is a face from this confidence on.
 pub(super) const TURNED: f32 = 0.25;
+/// How a frame is turned before the other network searches it, and the least confidence of what is a face then.
+pub(super) const OTHERWISE: [Turn; 2] = [turn(0, false, 960), turn(0, true, 960)];
+pub(super) const OTHER: f32 = 0.3;
 /// Largest side of a part that is searched at full resolution, and how much two parts overlap.
 const PART: u32 = 1280;
 const OVERLAP: u32 = 160;
@@ -37,27 +41,45 @@ pub(super) struct Find {
     pub confidence: f32,
 }
 
-/// The detector with what it needs to turn frames.
+/// The networks that look at a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// This project's.
+    Own,
+    /// CenterFace, where it is installed: what one network misses, one that has learnt from other pictures often finds.
+    Other,
+}
+
+/// The detectors with what they need to turn frames.
 pub(super) struct Eye {
-    detector: NetworkDetector,
+    /// In the order of [`By`].
+    detectors: Vec<NetworkDetector>,
     found: Vec<Detection>,
     copy: TurnedCopy,
 }
-
-type Result<T> = emotion_core::error::Result<T>;
 
 impl Eye {
     pub(super) fn load() -> Result<Self> {
         let search = SearchPath::from_env(None);
         // Decoder and encoder have threads of their own.
         let run = RunOptions { threads: 1, ..RunOptions::default() };
-        let detector = NetworkDetector::load(Family::EmotionFace.default_model(&search)?, None, SIZE, &search, run)?.with_scales(SCALES);
-        Ok(Self { detector, found: Vec::new(), copy: TurnedCopy::default() })
+        let own = NetworkDetector::load(Family::EmotionFace.default_model(&search)?, None, SIZE, &search, run)?.with_scales(SCALES);
+        let other = match Family::CenterFace.default_model(&search) {
+            Ok(model) => Some(NetworkDetector::load(model, Some(Family::CenterFace), SIZE, &search, run)?),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { detectors: [own].into_iter().chain(other).collect(), found: Vec::new(), copy: TurnedCopy::default() })
+    }
+
+    /// The names of the networks that are there.
+    pub(super) fn networks(&self) -> Vec<String> {
+        self.detectors.iter().map(|detector| detector.name().to_owned()).collect()
     }
 
     /// Adds the faces of the whole frame, at both sizes.
     pub(super) fn look(&mut self, view: &FrameView, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
-        self.detector.detect(view, &options(threshold), &mut self.found)?;
+        self.detectors[0].detect(view, &options(threshold), &mut self.found)?;
         self.take(view.size(), finds);
         Ok(())
     }
@@ -68,20 +90,21 @@ impl Eye {
         for (y, h) in spans(size.height, PART, OVERLAP) {
             for (x, w) in spans(size.width, PART, OVERLAP) {
                 let part = Rect::new(x as f32, y as f32, w as f32, h as f32);
-                self.detector.detect_region(view, part, &options(threshold), &mut self.found)?;
+                self.detectors[0].detect_region(view, part, &options(threshold), &mut self.found)?;
                 self.take(size, finds);
             }
         }
         Ok(())
     }
 
-    /// Adds the faces of the frame after it was turned.
-    pub(super) fn look_turned(&mut self, view: &FrameView, turn: Turn, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
+    /// Adds the faces that a network finds, if it is there, after the frame was turned.
+    pub(super) fn look_turned(&mut self, by: By, view: &FrameView, turn: Turn, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
+        let Some(detector) = self.detectors.get_mut(by as usize) else { return Ok(()) };
         let size = view.size();
         let longer_side = turn.longer_side.min(size.width.max(size.height)).max(SIZE);
         self.copy.take(view, Turn { longer_side, ..turn });
         let copy = self.copy.view()?;
-        self.detector.detect_region(&copy, copy.size().rect(), &options(threshold), &mut self.found)?;
+        detector.detect_region(&copy, copy.size().rect(), &options(threshold), &mut self.found)?;
         let to_frame = |rect| self.copy.to_frame(rect);
         finds.extend(self.found.drain(..).map(|found| Find { rect: to_frame(found.rect).to_norm(size), confidence: found.confidence }));
         Ok(())
@@ -94,4 +117,31 @@ impl Eye {
 
 fn options(threshold: f32) -> DetectOptions {
     DetectOptions { score_threshold: threshold, ..DetectOptions::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use emotion_core::geometry::Point;
+    use emotion_core::image::{Colorimetry, PixelFormat, Plane};
+    use test_support::{fetched, three_faces};
+
+    use super::*;
+
+    #[test]
+    fn both_networks_find_the_faces_of_a_frame_however_it_is_turned() {
+        if !fetched("centerface") {
+            return;
+        }
+        let (size, data) = (Size::new(640, 480), three_faces().render(0.0));
+        let view = FrameView::new(PixelFormat::Rgb, size, &[Plane { data: &data, stride: 3 * 640 }], Colorimetry::default()).unwrap();
+        let mut eye = Eye::load().unwrap();
+        for (by, turn) in [(By::Own, turn(0, true, 640)), (By::Other, OTHERWISE[0]), (By::Other, OTHERWISE[1])] {
+            let mut finds = Vec::new();
+            eye.look_turned(by, &view, turn, OTHER, &mut finds).unwrap();
+            for x in [110.0, 320.0, 530.0] {
+                let face = Point::new(x / 640.0, 220.0 / 480.0);
+                assert!(finds.iter().any(|find| find.rect.center().distance(face) < 0.06), "{by:?} {turn:?}: {finds:?}");
+            }
+        }
+    }
 }

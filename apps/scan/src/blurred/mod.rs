@@ -69,6 +69,8 @@ pub struct Done {
     pub finished: Vec<String>,
     /// Name and error of each file without a copy.
     pub failed: Vec<(String, String)>,
+    /// The names of the networks that looked for faces.
+    pub networks: Vec<String>,
     /// Spans that somebody should look at.
     pub spans: usize,
 }
@@ -78,7 +80,8 @@ impl fmt::Display for Done {
         for (file, error) in &self.failed {
             writeln!(f, "emotion-scan: {file}: {error}")?;
         }
-        writeln!(f, "{} copies with hidden faces, {} spans to look at in review.html", self.finished.len(), self.spans)
+        let (copies, networks) = (self.finished.len(), self.networks.join(" and "));
+        writeln!(f, "{copies} copies with hidden faces, found by {networks}; {} spans to look at in review.html", self.spans)
     }
 }
 
@@ -95,7 +98,7 @@ pub fn run(command: &CommandLine) -> Result<Done, Error> {
     let copies = Copies::new(folder.join("downloads"), &inputs, command.timeout)?;
     let mut all =
         All { command, folder, eye: Eye::load().map_err(|error| Error::Element(error.to_string()))?, names: Names::below(folder) };
-    let mut done = Done::default();
+    let mut done = Done { networks: all.eye.networks(), ..Done::default() };
     for (number, input) in inputs.iter().enumerate() {
         let result = copies.with(number, input, |path| match path {
             Ok(path) => all.copy(input, path, &mut ledger),
@@ -134,7 +137,8 @@ impl All<'_> {
         let output = self.names.next(&input.path_of_results(), container.ending);
         let name = output.strip_prefix(self.folder).unwrap_or(&output).to_string_lossy().into_owned();
         let blurring = &self.command.blurring;
-        let made = Made { version: env!("CARGO_PKG_VERSION").into(), style: blurring.style, sound: blurring.sound };
+        let (version, networks) = (env!("CARGO_PKG_VERSION").to_owned(), self.eye.networks());
+        let made = Made { version, networks, style: blurring.style, sound: blurring.sound };
         match ledger.get(&name, &output) {
             Some(known) if known.input == input.key && known.made == made => return Ok(Ok(Some(name))),
             Some(_) => {}

@@ -7,7 +7,7 @@ use emotion_core::geometry::Rect;
 use emotion_core::image::FrameView;
 use emotion_core::image::turned::Turn;
 
-use super::look::{Eye, Find, THRESHOLD, TURNED, turn};
+use super::look::{By, Eye, Find, OTHER, OTHERWISE, THRESHOLD, TURNED, turn};
 use super::tracks::ALONE;
 
 /// How a photo is turned before it is searched.
@@ -51,7 +51,7 @@ struct Way {
 impl Way {
     fn turned(view: &FrameView, turn: Turn, least: f32, eye: &mut Eye) -> Result<Self> {
         let mut finds = Vec::new();
-        eye.look_turned(view, turn, TRACE, &mut finds)?;
+        eye.look_turned(By::Own, view, turn, TRACE, &mut finds)?;
         // Too many other things look like heads upside down, or like a face if there is a border.
         Ok(Self { finds, least, counts: turn.border == 0.0 && turn.roll.cos() > -0.1 })
     }
@@ -79,6 +79,11 @@ pub(super) fn faces(view: &FrameView, eye: &mut Eye) -> Result<Vec<Find>> {
         way.finds.retain(|find| is_cut_off(find.rect));
         ways.push(way);
     }
+    let mut other = Way { finds: Vec::new(), least: OTHER, counts: true };
+    for turn in OTHERWISE {
+        eye.look_turned(By::Other, view, turn, TRACE, &mut other.finds)?;
+    }
+    ways.push(other);
     Ok(joined(&ways))
 }
 

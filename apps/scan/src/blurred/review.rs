@@ -55,19 +55,20 @@ fn page(finished: &[&Finished], spans: &[(&str, &Watch)]) -> String {
         "{HEAD}{STYLE}<h1>Hidden faces</h1><p>All pictures are of the copies. Faces that no detector finds are not hidden: \
         look at these spans first, and at the whole copy before you pass it on. Voices, clothes and names stay.</p>"
     );
-    text += "<h2>Copies</h2><table><tr><th>copy<th>frames<th>faces<th>frames with hidden faces<th>frames hidden as a whole<th>mended<th>left out";
+    text += "<h2>Copies</h2><table><tr><th>copy<th>frames<th>faces<th>frames with hidden faces<th>frames hidden as a whole<th>mended<th>found by<th>left out";
     for one in finished {
         let report = &one.report;
         let mended: Vec<String> = report.mended.iter().map(ToString::to_string).collect();
         let mended = if mended.is_empty() { "0".to_owned() } else { mended.join(" + ") };
         let _ = write!(
             text,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{mended}<td>{}",
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{mended}<td>{}<td>{}",
             escaped(&one.copy),
             report.frames,
             report.faces,
             report.hidden_frames,
             report.whole_frames,
+            escaped(&one.made.networks.join(", ")),
             escaped(&report.left_out.join(", "))
         );
     }

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use emotion_core::model::search_path::SearchPath;
 use serde_json::Value;
+use test_support::fetched;
 
 use super::photos::{exif, with_exif};
 use super::support::{Folder, HEIGHT, WIDTH, ended};
@@ -157,6 +159,20 @@ fn no_file_of_others_is_replaced_and_finished_copies_are_kept() {
     folder.write("other/review.csv", b"name,value\n");
     assert!(folder.run("b.jpg --blurred other", 2).contains("review.csv is none of an earlier call"));
     assert_eq!(folder.read("other/review.csv"), "name,value\n");
+}
+
+#[test]
+fn two_networks_look_for_faces_where_both_are_installed() {
+    let Some(folder) = Folder::new("blurred-networks").filter(|_| fetched("centerface")) else { return };
+    folder.photo("a.jpg");
+    let printed = folder.run("a.jpg --blurred out", 0);
+    assert!(printed.contains("found by emotion-face and centerface;"), "{printed}");
+    let mut alone = folder.command("a.jpg --blurred out");
+    alone.env("ORT_DYLIB_PATH", SearchPath::from_env(None).runtime_library().unwrap()).env("XDG_DATA_HOME", folder.path("none"));
+    let printed = ended(alone.output().unwrap(), 0);
+    assert!(printed.contains("found by emotion-face;"), "{printed}");
+    let networks: Vec<_> = finished(&folder).iter().map(|one| one["made"]["networks"].as_array().unwrap().len()).collect();
+    assert_eq!(networks, [2, 1], "what was found by others is copied again");
 }
 
 #[test]
