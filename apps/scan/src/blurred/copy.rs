@@ -69,7 +69,7 @@ pub(super) struct Watch {
     pub end_ns: u64,
     pub reason: Reason,
     pub doubt: f32,
-    /// A frame of the result, as JPEG in base64.
+    /// A frame of the result, as JPEG in base64; of a photo, the result itself is one.
     pub picture: Option<String>,
 }
 
@@ -147,8 +147,9 @@ fn turn_of(number: usize, followed: Option<Turn>, before: &[Seen]) -> Option<Tur
 /// Pass 3: faces that are still there on the frames of the result, and pictures of the spans. `before` is what was hidden in the round
 /// before, and what was seen then: frames that still show the same are not searched again.
 fn check(copying: Copying, kind: Kind, plan: &Plan, before: (&[Cover], &[Seen]), eye: &mut Eye) -> Result<(Vec<Seen>, Pictures), Failure> {
+    let pictured = if kind == Kind::Photo { 0 } else { MAX_PICTURES };
     let middles: BTreeMap<usize, Vec<usize>> =
-        plan.spans.iter().enumerate().take(MAX_PICTURES).fold(BTreeMap::new(), |mut middles, (number, span)| {
+        plan.spans.iter().enumerate().take(pictured).fold(BTreeMap::new(), |mut middles, (number, span)| {
             middles.entry(usize::midpoint(span.first, span.last)).or_default().push(number);
             middles
         });

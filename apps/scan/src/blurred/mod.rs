@@ -99,18 +99,9 @@ pub fn run(command: &CommandLine) -> Result<Done, Error> {
     let mut all =
         All { command, folder, eye: Eye::load().map_err(|error| Error::Element(error.to_string()))?, names: Names::below(folder) };
     let mut done = Done { networks: all.eye.networks(), ..Done::default() };
-    for (number, input) in inputs.iter().enumerate() {
-        let result = copies.with(number, input, |path| match path {
-            Ok(path) => all.copy(input, path, &mut ledger),
-            Err(error) => Ok(Err(error.into())),
-        });
-        match result.and_then(|copied| review::write(folder, ledger.all()).map(|()| copied)) {
-            Ok(Ok(Some(copy))) => done.finished.push(copy),
-            Ok(Ok(None)) => {}
-            Ok(Err(failure)) => done.failed.push((input.key.name.clone(), failure.to_string())),
-            Err(error) => return Err(Error::Stopped { error: error.into(), finished: done.finished }),
-        }
-    }
+    let copied = all.copy_each(&inputs, &copies, &mut ledger, &mut done);
+    let written = review::write(folder, ledger.all());
+    copied.and(written).map_err(|error| Error::Stopped { error: error.into(), finished: done.finished.clone() })?;
     done.spans = ledger.all().map(|one| one.report.spans.len()).sum();
     Ok(done)
 }
@@ -123,6 +114,28 @@ struct All<'a> {
 }
 
 impl All<'_> {
+    /// Copies all files. The pages are written as a whole, so they wait until there are a tenth more copies.
+    fn copy_each(&mut self, inputs: &[Input], copies: &Copies, ledger: &mut Ledger, done: &mut Done) -> Result<(), Error> {
+        let mut written = 0;
+        for (number, input) in inputs.iter().enumerate() {
+            let copied = copies.with(number, input, |path| match path {
+                Ok(path) => self.copy(input, path, ledger),
+                Err(error) => Ok(Err(error.into())),
+            });
+            match copied? {
+                Ok(Some(copy)) => done.finished.push(copy),
+                Ok(None) => {}
+                Err(failure) => done.failed.push((input.key.name.clone(), failure.to_string())),
+            }
+            let count = ledger.all().count();
+            if count * 10 > written * 11 {
+                review::write(self.folder, ledger.all())?;
+                written = count;
+            }
+        }
+        Ok(())
+    }
+
     /// Copies one file, unless that was done before. Returns the path of the copy, or `None` for a file without pictures.
     fn copy(&mut self, input: &Input, path: &Path, ledger: &mut Ledger) -> Result<Result<Option<String>, Failure>, Error> {
         let kind = match Frames::open(path, Limits::time(self.command.timeout), Sampling::All) {

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::copy::Watch;
 use super::ledger::Finished;
 use super::tracks::Reason;
@@ -19,6 +21,9 @@ const HEAD: &str = "<!doctype html><meta charset=\"utf-8\"><meta name=\"generato
 const STYLE: &str = "<title>Hidden faces</title><style>body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}\
 table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid #8884}\
 img{width:20rem;max-width:100%;display:block}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}</style>";
+
+/// Letters of a path that a URL has as they are.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Refuses to replace pages that are none of an earlier call.
 pub(super) fn check(folder: &Path) -> Result<(), Error> {
@@ -74,12 +79,18 @@ fn page(finished: &[&Finished], spans: &[(&str, &Watch)]) -> String {
     }
     text += "</table><h2>To look at</h2><table><tr><th>copy<th>from<th>to<th>why<th>picture";
     for (copy, span) in spans {
-        let picture =
-            span.picture.as_deref().map_or_else(String::new, |jpeg| format!("<img alt=\"\" src=\"data:image/jpeg;base64,{jpeg}\">"));
+        let picture = source(copy, span).map_or_else(String::new, |source| format!("<img alt=\"\" loading=\"lazy\" src=\"{source}\">"));
         let (start, end, why) = (seconds(span.start_ns), seconds(span.end_ns), explained(span.reason));
         let _ = write!(text, "<tr><td>{}<td>{start:.2} s<td>{end:.2} s<td>{why}<td>{picture}", escaped(copy));
     }
     text + "</table>\n"
+}
+
+/// What shows a span: its picture, or the copy itself if it is a photo.
+fn source(copy: &str, span: &Watch) -> Option<String> {
+    let is_photo = [".jpg", ".jpeg", ".png"].iter().any(|ending| copy.to_lowercase().ends_with(ending));
+    let photo = || is_photo.then(|| utf8_percent_encode(&copy.replace(std::path::MAIN_SEPARATOR, "/"), PATH).to_string());
+    span.picture.as_deref().map(|jpeg| format!("data:image/jpeg;base64,{jpeg}")).or_else(photo)
 }
 
 fn seconds(time_ns: u64) -> f64 {
@@ -106,4 +117,23 @@ fn explained(reason: Reason) -> &'static str {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_a_photo_shows_the_copy_and_one_of_a_video_a_frame() {
+        let span = |picture: Option<&str>| Watch {
+            start_ns: 0,
+            end_ns: 0,
+            reason: Reason::Doubtful,
+            doubt: 0.8,
+            picture: picture.map(str::to_owned),
+        };
+        assert_eq!(source("a b/100 %.JPG", &span(None)).as_deref(), Some("a%20b/100%20%25.JPG"));
+        assert_eq!(source("clip.mp4", &span(Some("/9j/"))).as_deref(), Some("data:image/jpeg;base64,/9j/"));
+        assert_eq!(source("clip.mp4", &span(None)), None, "the pictures of a video are limited");
+    }
 }
