@@ -28,6 +28,9 @@ const SLIGHT_TURNS: [Turn; 4] = [turn(30, false, 640), turn(-30, true, 640), tur
 const BORDERS: [Turn; 2] = [bordered(0.1, 480), bordered(0.2, 480)];
 const CUT_OFF: f32 = 0.15;
 const EDGE: f32 = 0.25;
+/// A photo on its side or upside down, as the other network searches it, and the least confidence of its faces then.
+const ON_ITS_SIDE: [Turn; 3] = [turn(90, false, 960), turn(-90, false, 960), turn(180, false, 960)];
+const OTHER_ON_ITS_SIDE: f32 = 0.5;
 /// Least confidence of what counts together, and the sum of the best of each way that is a face.
 const TRACE: f32 = 0.05;
 const TOGETHER: f32 = 0.42;
@@ -84,6 +87,11 @@ pub(super) fn faces(view: &FrameView, eye: &mut Eye) -> Result<Vec<Find>> {
         eye.look_turned(By::Other, view, turn, TRACE, &mut other.finds)?;
     }
     ways.push(other);
+    for turn in ON_ITS_SIDE {
+        let mut finds = Vec::new();
+        eye.look_turned(By::Other, view, turn, OTHER_ON_ITS_SIDE, &mut finds)?;
+        ways.push(Way { finds, least: OTHER_ON_ITS_SIDE, counts: false });
+    }
     Ok(joined(&ways))
 }
 
