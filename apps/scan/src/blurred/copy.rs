@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The three passes over a file: find, hide, look again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use emotion_core::geometry::{Point, Rect};
@@ -91,6 +91,8 @@ pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report
         let mut planned = plan(&looks);
         planned.spans.extend(spans_of(&mended));
         planned.spans.sort_by(|a, b| b.doubt.total_cmp(&a.doubt).then(a.first.cmp(&b.first)));
+        let mut known = BTreeSet::new();
+        planned.spans.retain(|span| known.insert((span.first, span.last, span.reason)));
         hide(copying, &planned)?;
         let pictures;
         (seen, pictures) = check(copying, kind, &planned, (&checked, &seen), eye)?;
