@@ -19,9 +19,8 @@ use crate::findings::Kind;
 
 /// Every so many frames of a video are also searched at full resolution.
 const CLOSE_EVERY: usize = 6;
-/// Every so many are searched by the other network, at this size: it takes longer than everything else that is done with a frame.
-const OTHER_EVERY: usize = 12;
-const OTHER_SIZE: u32 = 448;
+/// Every so many are searched by the other network, which takes longer than everything else that is done with a frame.
+const OTHER_EVERY: usize = 24;
 /// Every so many frames of the copy of a video are searched.
 const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
@@ -125,7 +124,7 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
                 eye.look_closely(&shown.view, THRESHOLD, &mut look.finds)?;
             }
             if look.is_cut || shown.number % OTHER_EVERY == OTHER_EVERY / 4 {
-                let turn = Turn { longer_side: OTHER_SIZE, ..OTHERWISE[shown.number / OTHER_EVERY % OTHERWISE.len()] };
+                let turn = OTHERWISE[shown.number / OTHER_EVERY % OTHERWISE.len()];
                 eye.look_turned(By::Other, &shown.view, turn, OTHER, &mut look.finds)?;
             }
             look.finds = photo::distinct(look.finds);
