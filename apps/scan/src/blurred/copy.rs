@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::hide::{Copying, hide};
-use super::look::{By, Eye, Find, OTHER, OTHERWISE, THRESHOLD, TURNED, turn};
+use super::look::{By, CENTERFACE_CONFIDENCE, CENTERFACE_TURNS, Eye, Find, THRESHOLD, TURNED, turn};
 use super::reading::{Others, each_frame};
 use super::tracks::{Cover, Look, Plan, Reason, Span, plan};
 use super::{left_out, photo, picture};
@@ -19,8 +19,8 @@ use crate::findings::Kind;
 
 /// Every so many frames of a video are also searched at full resolution.
 const CLOSE_EVERY: usize = 6;
-/// Every so many are searched by the other network, which takes longer than everything else that is done with a frame.
-const OTHER_EVERY: usize = 24;
+/// CenterFace searches one of so many frames of a video: that takes longer than everything else that is done with a frame.
+const CENTERFACE_EVERY: usize = 24;
 /// Every so many frames of the copy of a video are searched.
 const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
@@ -69,7 +69,7 @@ pub(super) struct Watch {
     pub end_ns: u64,
     pub reason: Reason,
     pub doubt: f32,
-    /// A frame of the result, as JPEG in base64; of a photo, the result itself is one.
+    /// A frame of a video, as JPEG in base64. A photo has none: the page shows the copy itself.
     pub picture: Option<String>,
 }
 
@@ -123,9 +123,9 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
             if look.is_cut || shown.number % CLOSE_EVERY == 0 {
                 eye.look_closely(&shown.view, THRESHOLD, &mut look.finds)?;
             }
-            if look.is_cut || shown.number % OTHER_EVERY == OTHER_EVERY / 4 {
-                let turn = OTHERWISE[shown.number / OTHER_EVERY % OTHERWISE.len()];
-                eye.look_turned(By::Other, &shown.view, turn, OTHER, &mut look.finds)?;
+            if look.is_cut || shown.number % CENTERFACE_EVERY == CENTERFACE_EVERY / 4 {
+                let turn = CENTERFACE_TURNS[shown.number / CENTERFACE_EVERY % CENTERFACE_TURNS.len()];
+                eye.look_turned(By::CenterFace, &shown.view, turn, CENTERFACE_CONFIDENCE, &mut look.finds)?;
             }
             look.finds = photo::distinct(look.finds);
         }
@@ -168,7 +168,7 @@ fn check(copying: Copying, kind: Kind, plan: &Plan, before: (&[Cover], &[Seen]),
         };
         for &turn in turns {
             let mut finds = Vec::new();
-            eye.look_turned(By::Own, &shown.view, turn, THRESHOLD, &mut finds)?;
+            eye.look_turned(By::EmotionFace, &shown.view, turn, THRESHOLD, &mut finds)?;
             finds.retain(|find| find.confidence >= TURNED && !is_hidden(find.rect, cover));
             new.extend(finds.into_iter().map(|find| Seen { frame: shown.number, find, turn }));
         }

@@ -20,9 +20,9 @@ const SCALES: &[f32] = &[0.6];
 pub(super) const THRESHOLD: f32 = 0.1;
 /// What is found on a turned frame is a face from this confidence on.
 pub(super) const TURNED: f32 = 0.25;
-/// How a frame is turned before the other network searches it, and the least confidence of what is a face then.
-pub(super) const OTHERWISE: [Turn; 2] = [turn(0, false, 960), turn(0, true, 960)];
-pub(super) const OTHER: f32 = 0.3;
+/// How a frame is turned before CenterFace searches it, and the minimum confidence of a face in it.
+pub(super) const CENTERFACE_TURNS: [Turn; 2] = [turn(0, false, 960), turn(0, true, 960)];
+pub(super) const CENTERFACE_CONFIDENCE: f32 = 0.3;
 /// Largest side of a part that is searched at full resolution, and how much two parts overlap.
 const PART: u32 = 1280;
 const OVERLAP: u32 = 160;
@@ -44,10 +44,10 @@ pub(super) struct Find {
 /// The networks that look at a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
-    /// This project's.
-    Own,
-    /// CenterFace, where it is installed: what one network misses, one that has learnt from other pictures often finds.
-    Other,
+    /// This project's own network.
+    EmotionFace,
+    /// CenterFace, where it is installed. It was trained on other pictures, and often finds what the first network misses.
+    CenterFace,
 }
 
 /// The detectors with what they need to turn frames.
@@ -72,7 +72,7 @@ impl Eye {
         Ok(Self { detectors: [own].into_iter().chain(other).collect(), found: Vec::new(), copy: TurnedCopy::default() })
     }
 
-    /// The names of the networks that are there.
+    /// The names of the loaded networks.
     pub(super) fn networks(&self) -> Vec<String> {
         self.detectors.iter().map(|detector| detector.name().to_owned()).collect()
     }
@@ -97,7 +97,7 @@ impl Eye {
         Ok(())
     }
 
-    /// Adds the faces that a network finds, if it is there, after the frame was turned.
+    /// Adds the faces that a network finds on the turned frame, if that network is installed.
     pub(super) fn look_turned(&mut self, by: By, view: &FrameView, turn: Turn, threshold: f32, finds: &mut Vec<Find>) -> Result<()> {
         let Some(detector) = self.detectors.get_mut(by as usize) else { return Ok(()) };
         let size = view.size();
@@ -135,9 +135,11 @@ mod tests {
         let (size, data) = (Size::new(640, 480), three_faces().render(0.0));
         let view = FrameView::new(PixelFormat::Rgb, size, &[Plane { data: &data, stride: 3 * 640 }], Colorimetry::default()).unwrap();
         let mut eye = Eye::load().unwrap();
-        for (by, turn) in [(By::Own, turn(0, true, 640)), (By::Other, OTHERWISE[0]), (By::Other, OTHERWISE[1])] {
+        for (by, turn) in
+            [(By::EmotionFace, turn(0, true, 640)), (By::CenterFace, CENTERFACE_TURNS[0]), (By::CenterFace, CENTERFACE_TURNS[1])]
+        {
             let mut finds = Vec::new();
-            eye.look_turned(by, &view, turn, OTHER, &mut finds).unwrap();
+            eye.look_turned(by, &view, turn, CENTERFACE_CONFIDENCE, &mut finds).unwrap();
             for x in [110.0, 320.0, 530.0] {
                 let face = Point::new(x / 640.0, 220.0 / 480.0);
                 assert!(finds.iter().any(|find| find.rect.center().distance(face) < 0.06), "{by:?} {turn:?}: {finds:?}");

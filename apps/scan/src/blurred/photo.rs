@@ -7,7 +7,7 @@ use emotion_core::geometry::Rect;
 use emotion_core::image::FrameView;
 use emotion_core::image::turned::Turn;
 
-use super::look::{By, Eye, Find, OTHER, OTHERWISE, THRESHOLD, TURNED, turn};
+use super::look::{By, CENTERFACE_CONFIDENCE, CENTERFACE_TURNS, Eye, Find, THRESHOLD, TURNED, turn};
 use super::tracks::ALONE;
 
 /// How a photo is turned before it is searched.
@@ -28,9 +28,9 @@ const SLIGHT_TURNS: [Turn; 4] = [turn(30, false, 640), turn(-30, true, 640), tur
 const BORDERS: [Turn; 2] = [bordered(0.1, 480), bordered(0.2, 480)];
 const CUT_OFF: f32 = 0.15;
 const EDGE: f32 = 0.25;
-/// A photo on its side or upside down, as the other network searches it, and the least confidence of its faces then.
-const ON_ITS_SIDE: [Turn; 3] = [turn(90, false, 960), turn(-90, false, 960), turn(180, false, 960)];
-const OTHER_ON_ITS_SIDE: f32 = 0.5;
+/// How a photo is turned for CenterFace in case it lies on its side or upside down, and the minimum confidence of a face in it.
+const SIDEWAYS_TURNS: [Turn; 3] = [turn(90, false, 960), turn(-90, false, 960), turn(180, false, 960)];
+const SIDEWAYS_CONFIDENCE: f32 = 0.5;
 /// Least confidence of what counts together, and the sum of the best of each way that is a face.
 const TRACE: f32 = 0.05;
 const TOGETHER: f32 = 0.42;
@@ -54,7 +54,7 @@ struct Way {
 impl Way {
     fn turned(view: &FrameView, turn: Turn, least: f32, eye: &mut Eye) -> Result<Self> {
         let mut finds = Vec::new();
-        eye.look_turned(By::Own, view, turn, TRACE, &mut finds)?;
+        eye.look_turned(By::EmotionFace, view, turn, TRACE, &mut finds)?;
         // Too many other things look like heads upside down, or like a face if there is a border.
         Ok(Self { finds, least, counts: turn.border == 0.0 && turn.roll.cos() > -0.1 })
     }
@@ -82,15 +82,15 @@ pub(super) fn faces(view: &FrameView, eye: &mut Eye) -> Result<Vec<Find>> {
         way.finds.retain(|find| is_cut_off(find.rect));
         ways.push(way);
     }
-    let mut other = Way { finds: Vec::new(), least: OTHER, counts: true };
-    for turn in OTHERWISE {
-        eye.look_turned(By::Other, view, turn, TRACE, &mut other.finds)?;
+    let mut other = Way { finds: Vec::new(), least: CENTERFACE_CONFIDENCE, counts: true };
+    for turn in CENTERFACE_TURNS {
+        eye.look_turned(By::CenterFace, view, turn, TRACE, &mut other.finds)?;
     }
     ways.push(other);
-    for turn in ON_ITS_SIDE {
+    for turn in SIDEWAYS_TURNS {
         let mut finds = Vec::new();
-        eye.look_turned(By::Other, view, turn, OTHER_ON_ITS_SIDE, &mut finds)?;
-        ways.push(Way { finds, least: OTHER_ON_ITS_SIDE, counts: false });
+        eye.look_turned(By::CenterFace, view, turn, SIDEWAYS_CONFIDENCE, &mut finds)?;
+        ways.push(Way { finds, least: SIDEWAYS_CONFIDENCE, counts: false });
     }
     Ok(joined(&ways))
 }

@@ -22,7 +22,7 @@ const STYLE: &str = "<title>Hidden faces</title><style>body{font:15px/1.5 system
 table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid #8884}\
 img{width:20rem;max-width:100%;display:block}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}</style>";
 
-/// Letters of a path that a URL has as they are.
+/// The characters that are percent-encoded in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Refuses to replace pages that are none of an earlier call.
