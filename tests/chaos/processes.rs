@@ -185,22 +185,36 @@ fn growth(samples: &[Sample]) -> f64 {
         .chunk_by(|one, next| step(one) == step(next))
         .map(|of_step| (step(&of_step[0]) as f64 * STEP / 3600.0, of_step.iter().map(|sample| sample.memory_kib).fold(f64::MAX, f64::min)))
         .collect();
-    let fits = (0..least.len()).map(|at_once| slope(&[&least[..at_once], &least[at_once..]]));
-    fits.min_by(|(one, _), (other, _)| one.total_cmp(other)).expect("a long life").1
+    let fits = (0..least.len()).map(|at_once| Fit::of(&[&least[..at_once], &least[at_once..]]));
+    let fits = fits.filter(|fit| fit.at_once.is_nan() || fit.at_once >= 0.0);
+    fits.min_by(|one, other| one.off.total_cmp(&other.off)).expect("a long life").slope
 }
 
-/// The sum of squares that is left by the slope that two parts have in common, and that slope less two standard errors.
-fn slope(parts: &[&[(f64, f64)]; 2]) -> (f64, f64) {
-    let centred = |part: &&[(f64, f64)]| {
-        let mean = |of: fn(&(f64, f64)) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
-        let (at, memory) = (mean(|one| one.0), mean(|one| one.1));
-        part.iter().map(|one| (one.0 - at, one.1 - memory)).collect::<Vec<_>>()
-    };
-    let all: Vec<_> = parts.iter().flat_map(centred).collect();
-    let spread: f64 = all.iter().map(|(at, _)| at * at).sum();
-    let slope = all.iter().map(|(at, memory)| at * memory).sum::<f64>() / spread;
-    let off: f64 = all.iter().map(|(at, memory)| (memory - slope * at).powi(2)).sum();
-    (off, slope - 2.0 * (off / (all.len() as f64 - 3.0) / spread).sqrt())
+/// Two parts of equal slope.
+struct Fit {
+    /// The sum of squares that is left.
+    off: f64,
+    /// The slope less two standard errors.
+    slope: f64,
+    /// By how much the second part is higher; not a number if the first one is empty.
+    at_once: f64,
+}
+
+impl Fit {
+    fn of(parts: &[&[(f64, f64)]; 2]) -> Self {
+        let means = parts.map(|part| {
+            let mean = |of: fn(&(f64, f64)) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
+            (mean(|one| one.0), mean(|one| one.1))
+        });
+        let centred =
+            |(part, mean): (&&[(f64, f64)], &(f64, f64))| part.iter().map(|one| (one.0 - mean.0, one.1 - mean.1)).collect::<Vec<_>>();
+        let all: Vec<_> = parts.iter().zip(&means).flat_map(centred).collect();
+        let spread: f64 = all.iter().map(|(at, _)| at * at).sum();
+        let slope = all.iter().map(|(at, memory)| at * memory).sum::<f64>() / spread;
+        let off: f64 = all.iter().map(|(at, memory)| (memory - slope * at).powi(2)).sum();
+        let [first, second] = means.map(|(at, memory)| memory - slope * at);
+        Self { off, slope: slope - 2.0 * (off / (all.len() as f64 - 3.0) / spread).sqrt(), at_once: second - first }
+    }
 }
 
 #[test]
@@ -212,8 +226,8 @@ fn memory_that_grows_is_found_in_what_scatters() {
         let sample = |second| Sample { at: f64::from(second), memory_kib: memory(second), ..Sample::default() };
         growth(&(1200..3600).step_by(2).map(sample).collect::<Vec<_>>())
     };
-    let [none, leak, step] = [grows(0.0, 0.0), grows(7000.0, 0.0), grows(0.0, 2048.0)];
-    assert!(none < GROWTH && leak > GROWTH && step < GROWTH, "{none} {leak} {step}");
+    let [none, leak, step, fall] = [grows(0.0, 0.0), grows(7000.0, 0.0), grows(0.0, 2048.0), grows(0.0, -4096.0)];
+    assert!(none < GROWTH && leak > GROWTH && step < GROWTH && fall < GROWTH, "{none} {leak} {step} {fall}");
 }
 
 /// Only recordings, spools and their lists are left.

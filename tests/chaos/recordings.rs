@@ -150,8 +150,9 @@ impl Recordings {
             let frame = beside.clone().next();
             // What a crash has taken from the video is still in the records. If the first fragment has one frame alone, GStreamer shows the
             // file from the second on.
-            let is_taken = is_cut && (time < SAME || pair.frames.last().is_none_or(|last| time > last.time));
-            let text = || format!("{}: no frame at {:.3} s of its {}", pair.name, time as f64 / 1e9, pair.frames.len());
+            let last = pair.frames.last().map(|last| last.time);
+            let is_taken = is_cut && (time < SAME || last.is_none_or(|last| time > last));
+            let text = || format!("{}: no frame at {time} ns of its {}, up to {last:?}", pair.name, pair.frames.len());
             // The frame may be one that is decoded in the stream but not in the file.
             let is_damaged = || record["utc"].as_str().and_then(|utc| story.since_start(utc)).is_some_and(|at| !is_calm(&damaged, at, at));
             self.fitting.check(frame.is_some() || is_taken || is_damaged(), name, pair.written, text);

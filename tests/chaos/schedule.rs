@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Before the first fault, everything starts.
 pub const CALM_START: Duration = Duration::from_secs(40);
+/// From then on, some processes are not ended.
+const SPARES: Duration = Duration::from_secs(1200);
 /// After the last fault, everything recovers.
 pub const CALM_END: Duration = Duration::from_secs(60);
 
@@ -199,7 +201,7 @@ pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fa
         };
         let (kind, longest) = random.choice(kinds);
         let is_wanted = only.is_empty() || only.split(',').any(|name| name == format!("{kind:?}"));
-        if !is_wanted || is_spared(target, kind, counts, at * 2 > length) {
+        if !is_wanted || is_spared(target, kind, counts, at > SPARES) {
             at += Duration::from_millis(1);
             continue;
         }
@@ -215,8 +217,8 @@ pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fa
     faults
 }
 
-/// What happens to a process happens by its first camera. In the second half, every second camera, those in one process and the dashboard
-/// are not ended, so that they live long enough to show whether they grow.
+/// What happens to a process happens by its first camera. After the first minutes, every second camera, those in one process and the
+/// dashboard are not ended, so that they live long enough to show whether they grow.
 fn is_spared(target: Target, kind: Kind, counts: Counts, is_late: bool) -> bool {
     match target {
         Target::Camera(index) if kind.is_of_process() && index > counts.alone => true,
@@ -227,7 +229,7 @@ fn is_spared(target: Target, kind: Kind, counts: Counts, is_late: bool) -> bool 
 
 #[test]
 fn a_seed_says_what_happens_and_leaves_time_to_recover() {
-    let length = Duration::from_secs(1200);
+    let length = 2 * SPARES;
     let counts = Counts { alone: 8, together: 2 };
     let (faults, again, other) = (faults(1, length, counts, ""), faults(1, length, counts, ""), faults(2, length, counts, ""));
     assert_eq!(faults, again);
@@ -239,10 +241,10 @@ fn a_seed_says_what_happens_and_leaves_time_to_recover() {
     assert!(self::faults(1, length, counts, "Kill").iter().all(|fault| fault.kind == Kind::Kill));
     let kinds = Kind::OF_CAMERAS.iter().chain(&Kind::OF_NETWORKS).chain(&Kind::OF_BROKERS).chain(&Kind::OF_DASHBOARDS);
     for (kind, _) in kinds {
-        assert!(faults.iter().any(|fault| fault.kind == *kind), "{kind:?} never happens in 20 minutes");
+        assert!(faults.iter().any(|fault| fault.kind == *kind), "{kind:?} never happens in 40 minutes");
     }
     let ended = |index| faults.iter().filter(move |fault| fault.target == Target::Camera(index) && fault.kind.ends_process());
-    let is_late = |fault: &Fault| fault.at * 2 > length;
+    let is_late = |fault: &Fault| fault.at > SPARES;
     assert!([0, 2, 4, 6].into_iter().flat_map(ended).any(is_late) && ![1, 3, 5, 7].into_iter().flat_map(ended).any(is_late));
     assert!(ended(8).count() > 0 && ended(9).count() == 0, "a process is ended by its first camera");
 }

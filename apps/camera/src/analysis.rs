@@ -3,7 +3,7 @@
 //! while the source comes and goes.
 //!
 //! ```text
-//! appsrc ! queue ! videoconvert ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
+//! appsrc ! videoconvert ! emotionfacedetect ! facelandmarks ! emotionclassify ! tee name=faces
 //!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! tee name=pictures
 //!     pictures. ! queue ! appsink                          RTSP: pictures
 //!   faces. ! queue ! videoconvert ! videoscale ! capsfilter ! emotionoverlay ! appsink     files: pictures of a camera whose video cannot be recorded as it is
@@ -14,7 +14,7 @@
 //!
 //! `facelandmarks` is there with `--geometry`. Faces are searched in the camera's own picture, of any size, which is scaled for those who
 //! look at it. Frames keep their times: the clock of this pipeline is that of the source's, whose timestamps may restart. While a
-//! frame is analysed, others wait in the queue, and those that are later than `--max-delay` make room for newer ones.
+//! frame is analysed, others wait at the entry, and those that are later than `--max-delay` make room for newer ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,6 +173,7 @@ impl Analysis {
         progress.received(frame);
         // Fails at the end of the program.
         let _ = self.entry.push_buffer(buffer);
+        progress.waiting(self.entry.current_level_buffers());
         Some(time)
     }
 
@@ -260,9 +261,12 @@ impl Analysis {
 fn line(options: &Options) -> Result<String, NoEncoder> {
     let max_delay = options.max_delay.as_nanos();
     // As a limit, 0 is none.
-    let newest = if max_delay == 0 { format!("{NEWEST}0 max-size-buffers=1") } else { format!("{NEWEST}{max_delay} max-size-buffers=0") };
-    let mut line =
-        format!("appsrc name=frames is-live=true format=time max-bytes=0 ! {newest} ! videoconvert name=converted tee name=faces ");
+    let max_frames = u64::from(max_delay == 0);
+    let newest = format!("{NEWEST}{max_delay} max-size-buffers={max_frames}");
+    let mut line = format!(
+        "appsrc name=frames is-live=true format=time leaky-type=downstream max-bytes=0 max-time={max_delay} max-buffers={max_frames} \
+         ! videoconvert name=converted tee name=faces "
+    );
     let scaled = scaled(options.settings.size);
     let is_drawn = options.files.is_some() && options.settings.files.is_drawn();
     if options.draws_pictures() {
@@ -381,9 +385,7 @@ mod tests {
     fn frames_wait_as_long_as_they_may() {
         for (line, limits) in [("", [0, 1_000_000_000]), ("--max-delay 0.5", [0, 500_000_000]), ("--max-delay 0", [1, 0])] {
             let analysis = build(&format!("--rtsp-listen 127.0.0.1:1 {line}")).unwrap();
-            let frames = analysis.pipeline.by_name("frames").unwrap().static_pad("src").unwrap();
-            let queue = frames.peer().and_then(|pad| pad.parent_element()).unwrap();
-            assert_eq!([u64::from(queue.property::<u32>("max-size-buffers")), queue.property("max-size-time")], limits, "{line}");
+            assert_eq!([analysis.entry.max_buffers(), analysis.entry.max_time().nseconds()], limits, "{line}");
         }
     }
 

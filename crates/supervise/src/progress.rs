@@ -23,8 +23,6 @@ pub struct Progress {
     undecoded: AtomicU64,
     recording_failures: AtomicU64,
     pub(crate) hardware: Hardware,
-    /// Number of the last frame that was analysed; 0 before the first.
-    last_number: AtomicU64,
     faces: AtomicU64,
     sightings: AtomicU64,
     latency_us: AtomicU64,
@@ -134,14 +132,22 @@ impl Progress {
         frame.set_offset(self.received.fetch_add(1, Relaxed) + 1);
     }
 
-    /// Counts a frame with its result. Missing numbers before it are skipped frames.
+    /// Notes how many of the last frames wait, while at most one is analysed. All others that have no result are skipped frames.
+    pub fn waiting(&self, frames: u64) {
+        self.skipped_of(self.received.load(Relaxed).saturating_sub(frames + 1));
+    }
+
+    /// Counts a frame with its result. Those before it that have none are skipped frames.
     pub fn analysed(&self, frame: &gst::BufferRef, faces: usize) {
-        let number = frame.offset();
-        let last = self.last_number.swap(number, Relaxed);
-        self.skipped.fetch_add(number.saturating_sub(last).saturating_sub(1), Relaxed);
         self.analysed.fetch_add(1, Relaxed);
+        self.skipped_of(frame.offset());
         self.faces.store(faces as u64, Relaxed);
         self.sightings.fetch_add(faces as u64, Relaxed);
+    }
+
+    /// Counts as skipped what has no result of so many first frames.
+    fn skipped_of(&self, frames: u64) {
+        self.skipped.fetch_max(frames.saturating_sub(self.analysed.load(Relaxed)), Relaxed);
     }
 
     /// Notes the time from a frame to its result.
@@ -197,6 +203,13 @@ mod tests {
         [1, 2, 6].iter().for_each(|&index: &usize| progress.analysed(&frames[index], index));
         let counts = progress.counts();
         assert_eq!((counts.received, counts.analysed, counts.skipped, counts.faces, counts.sightings), (11, 3, 4, 6, 9));
+        // The last one waits, and perhaps one before it is analysed.
+        [(2, 4), (1, 5), (2, 5)].iter().for_each(|(waiting, skipped)| {
+            progress.waiting(*waiting);
+            assert_eq!(progress.counts().skipped, *skipped, "{waiting} wait");
+        });
+        progress.analysed(&frames[9], 0);
+        assert_eq!((progress.counts().analysed, progress.counts().skipped), (4, 6));
     }
 
     #[test]
