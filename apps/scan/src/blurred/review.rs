@@ -81,16 +81,26 @@ fn page(finished: &[&Finished], spans: &[(&str, &Watch)]) -> String {
     for (copy, span) in spans {
         let picture = source(copy, span).map_or_else(String::new, |source| format!("<img alt=\"\" loading=\"lazy\" src=\"{source}\">"));
         let (start, end, why) = (seconds(span.start_ns), seconds(span.end_ns), explained(span.reason));
-        let _ = write!(text, "<tr><td>{}<td>{start:.2} s<td>{end:.2} s<td>{why}<td>{picture}", escaped(copy));
+        // Browsers play a video from there.
+        let place = if is_photo(copy) { path(copy) } else { format!("{}#t={start:.3},{end:.3}", path(copy)) };
+        let copy = escaped(copy);
+        let _ = write!(text, "<tr><td><a href=\"{place}\">{copy}</a><td>{start:.2} s<td>{end:.2} s<td>{why}<td>{picture}");
     }
     text + "</table>\n"
 }
 
 /// What shows a span: its picture, or the copy itself if it is a photo.
 fn source(copy: &str, span: &Watch) -> Option<String> {
-    let is_photo = [".jpg", ".jpeg", ".png"].iter().any(|ending| copy.to_lowercase().ends_with(ending));
-    let photo = || is_photo.then(|| utf8_percent_encode(&copy.replace(std::path::MAIN_SEPARATOR, "/"), PATH).to_string());
-    span.picture.as_deref().map(|jpeg| format!("data:image/jpeg;base64,{jpeg}")).or_else(photo)
+    span.picture.as_deref().map(|jpeg| format!("data:image/jpeg;base64,{jpeg}")).or_else(|| is_photo(copy).then(|| path(copy)))
+}
+
+fn is_photo(copy: &str) -> bool {
+    [".jpg", ".jpeg", ".png"].iter().any(|ending| copy.to_lowercase().ends_with(ending))
+}
+
+/// A copy as seen from the page.
+fn path(copy: &str) -> String {
+    utf8_percent_encode(&copy.replace(std::path::MAIN_SEPARATOR, "/"), PATH).to_string()
 }
 
 fn seconds(time_ns: u64) -> f64 {
@@ -124,10 +134,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_of_a_photo_shows_the_copy_and_one_of_a_video_a_frame() {
+    fn a_span_of_a_photo_shows_the_copy_and_one_of_a_video_a_frame_and_where_it_is() {
         let span = |picture: Option<&str>| Watch {
-            start_ns: 0,
-            end_ns: 0,
+            start_ns: 1_500_000_000,
+            end_ns: 2_000_000_000,
             reason: Reason::Doubtful,
             doubt: 0.8,
             picture: picture.map(str::to_owned),
@@ -135,5 +145,8 @@ mod tests {
         assert_eq!(source("a b/100 %.JPG", &span(None)).as_deref(), Some("a%20b/100%20%25.JPG"));
         assert_eq!(source("clip.mp4", &span(Some("/9j/"))).as_deref(), Some("data:image/jpeg;base64,/9j/"));
         assert_eq!(source("clip.mp4", &span(None)), None, "the pictures of a video are limited");
+        let page = page(&[], &[("a b/clip.mp4", &span(None)), ("a b/1.jpg", &span(None))]);
+        let links = ["<a href=\"a%20b/clip.mp4#t=1.500,2.000\">a b/clip.mp4</a>", "<a href=\"a%20b/1.jpg\">a b/1.jpg</a>"];
+        assert!(links.iter().all(|link| page.contains(link)), "{page}");
     }
 }
