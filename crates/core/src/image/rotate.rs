@@ -16,8 +16,9 @@ const ONE: f32 = (1 << BITS) as f32;
 /// Samples rotated crops and owns the scratch memory for them.
 #[derive(Debug, Default)]
 pub struct Rotator {
-    /// The upright square, one plane for each channel.
-    square: [Vec<f32>; 3],
+    /// The upright square of luma, or of red, green, blue and nothing, which fills a register.
+    luma: Vec<[f32; 1]>,
+    rgb: Vec<[f32; 4]>,
     rows: [Vec<f32>; 3],
 }
 
@@ -30,43 +31,60 @@ impl Rotator {
         crop: Crop,
         size: Size,
         samples: Samples,
-        mut sink: impl FnMut(usize, [&[f32]; 3]),
+        sink: impl FnMut(usize, [&[f32]; 3]),
     ) {
-        let bounds = crop.bounds();
-        let inner = (DENSITY * size.width.max(size.height) as f32 * bounds.w / crop.side).ceil();
-        // A margin of one pixel on each side, so that every point has four neighbours.
-        let side = inner as usize + 2;
-        let channels = if samples == Samples::Luma { 1 } else { 3 };
-        self.square.iter_mut().take(channels).for_each(|plane| plane.resize(side * side, 0.0));
-        let source = Rect::square(crop.center, bounds.w * side as f32 / inner);
-        resampler.sample(view, source, Size::new(side as u32, side as u32), samples, |y, rows| {
-            self.square.iter_mut().zip(rows).take(channels).for_each(|(plane, row)| plane[y * side..][..side].copy_from_slice(row));
-        });
-        self.rows.iter_mut().for_each(|row| row.resize(size.width as usize, 0.0));
-        // Maps vectors from output pixels to the square's pixels; both pictures are centred on the crop's centre.
-        let step = inner * crop.side / bounds.w;
-        let (sin, cos) = crop.roll.sin_cos();
-        let vector = |x: f32, y: f32| {
-            let (u, v) = (x / size.width as f32 * step, y / size.height as f32 * step);
-            Position { x: ((cos * u - sin * v) * ONE) as i32, y: ((sin * u + cos * v) * ONE) as i32 }
+        let upright = |side: usize, source, take: &mut dyn FnMut(usize, [&[f32]; 3])| {
+            resampler.sample(view, source, Size::new(side as u32, side as u32), samples, take);
         };
-        // Four points in each output pixel: at twice the density, one point alone would alias.
-        let points = [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)].map(|(x, y)| vector(x, y));
-        let middle = (side as f32 / 2.0 - 0.5) * ONE;
-        let middle = Position { x: middle as i32, y: middle as i32 };
-        let right = vector(1.0, 0.0);
-        for y in 0..size.height as usize {
-            let left = middle.plus(vector(0.5 - size.width as f32 / 2.0, y as f32 + 0.5 - size.height as f32 / 2.0));
-            for (row, plane) in self.rows.iter_mut().zip(&self.square).take(channels) {
-                let mut at = left;
-                for value in row {
-                    *value = points.iter().map(|&point| bilinear(plane, side, at.plus(point))).sum::<f32>() / points.len() as f32;
-                    at = at.plus(right);
-                }
-            }
-            let [a, b, c] = &self.rows;
-            sink(y, [a, b, c]);
+        match samples {
+            Samples::Luma => rotate(&mut self.luma, &mut self.rows, crop, size, upright, sink),
+            Samples::Rgb => rotate(&mut self.rgb, &mut self.rows, crop, size, upright, sink),
         }
+    }
+}
+
+/// Rotates `crop` by a `square` of `N` channels, which `upright` resamples.
+fn rotate<const N: usize>(
+    square: &mut Vec<[f32; N]>,
+    rows: &mut [Vec<f32>; 3],
+    crop: Crop,
+    size: Size,
+    upright: impl FnOnce(usize, Rect, &mut dyn FnMut(usize, [&[f32]; 3])),
+    mut sink: impl FnMut(usize, [&[f32]; 3]),
+) {
+    let bounds = crop.bounds();
+    let inner = (DENSITY * size.width.max(size.height) as f32 * bounds.w / crop.side).ceil();
+    // A margin of one pixel on each side, so that every point has four neighbours.
+    let side = inner as usize + 2;
+    square.resize(side * side, [0.0; N]);
+    upright(side, Rect::square(crop.center, bounds.w * side as f32 / inner), &mut |y, planes| {
+        let line = &mut square[y * side..][..side];
+        for (channel, plane) in planes.into_iter().enumerate().take(N) {
+            line.iter_mut().zip(plane).for_each(|(pixel, value)| pixel[channel] = *value);
+        }
+    });
+    rows.iter_mut().for_each(|row| row.resize(size.width as usize, 0.0));
+    // Maps vectors from output pixels to the square's pixels; both pictures are centred on the crop's centre.
+    let step = inner * crop.side / bounds.w;
+    let (sin, cos) = crop.roll.sin_cos();
+    let vector = |x: f32, y: f32| {
+        let (u, v) = (x / size.width as f32 * step, y / size.height as f32 * step);
+        Position { x: ((cos * u - sin * v) * ONE) as i32, y: ((sin * u + cos * v) * ONE) as i32 }
+    };
+    // Four points in each output pixel: at twice the density, one point alone would alias.
+    let points = [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)].map(|(x, y)| vector(x, y));
+    let middle = (side as f32 / 2.0 - 0.5) * ONE;
+    let middle = Position { x: middle as i32, y: middle as i32 };
+    let right = vector(1.0, 0.0);
+    for y in 0..size.height as usize {
+        let mut at = middle.plus(vector(0.5 - size.width as f32 / 2.0, y as f32 + 0.5 - size.height as f32 / 2.0));
+        for x in 0..size.width as usize {
+            let sum = points.iter().map(|&point| bilinear(square, side, at.plus(point))).fold([0.0; N], |a, b| each(a, b, |a, b| a + b));
+            rows.iter_mut().zip(sum).for_each(|(row, sum)| row[x] = sum / points.len() as f32);
+            at = at.plus(right);
+        }
+        let [a, b, c] = &*rows;
+        sink(y, [a, b, c]);
     }
 }
 
@@ -84,14 +102,19 @@ impl Position {
 }
 
 /// Interpolates a square picture between the four pixels around `at`.
-fn bilinear(plane: &[f32], side: usize, at: Position) -> f32 {
+fn bilinear<const N: usize>(square: &[[f32; N]], side: usize, at: Position) -> [f32; N] {
     let whole = |value: i32| (value >> BITS) as usize;
     let fraction = |value: i32| (value & (ONE as i32 - 1)) as f32 / ONE;
     let (dx, dy) = (fraction(at.x), fraction(at.y));
     let corner = whole(at.y) * side + whole(at.x);
-    let (above, below) = (&plane[corner..][..2], &plane[corner + side..][..2]);
-    let (above, below) = (above[0] + dx * (above[1] - above[0]), below[0] + dx * (below[1] - below[0]));
-    above + dy * (below - above)
+    let (above, below) = (&square[corner..][..2], &square[corner + side..][..2]);
+    let between = |from, to, share: f32| each(from, to, |from, to| from + share * (to - from));
+    between(between(above[0], above[1], dx), between(below[0], below[1], dx), dy)
+}
+
+/// Combines the channels of two pixels.
+fn each<const N: usize>(a: [f32; N], b: [f32; N], combine: impl Fn(f32, f32) -> f32) -> [f32; N] {
+    std::array::from_fn(|channel| combine(a[channel], b[channel]))
 }
 
 #[cfg(test)]

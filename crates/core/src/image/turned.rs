@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Turned and mirrored copies of frames, in which a detector finds faces that it misses otherwise.
 
+use std::f32::consts::FRAC_PI_2;
+
 use super::tensor::{InputFormat, Layout, Preprocessor};
 use super::{Colorimetry, FrameView, PixelFormat, Plane};
 use crate::error::Result;
@@ -37,20 +39,22 @@ pub struct TurnedCopy {
 }
 
 impl TurnedCopy {
-    /// Makes the copy of `view`: all of it, in a square if it is rolled.
+    /// Makes the copy of `view`: all of it, in a square if it is rolled by another angle than right ones.
     pub fn take(&mut self, view: &FrameView, turn: Turn) {
         let (frame, longer_side) = (view.size(), turn.longer_side.max(1));
         let (width, height) = (frame.width as f32, frame.height as f32);
         let (sin, cos) = (turn.roll.sin().abs(), turn.roll.cos().abs());
-        let reach = if turn.roll == 0.0 { width.max(height) } else { (width * cos + height * sin).max(width * sin + height * cos) };
+        let quarters = quarters(turn.roll);
+        let reach = if quarters.is_some() { width.max(height) } else { (width * cos + height * sin).max(width * sin + height * cos) };
         self.scale = reach / longer_side as f32;
         let side = |length: f32| ((length / self.scale).round() as u32).clamp(1, longer_side);
-        self.size = if turn.roll == 0.0 { Size::new(side(width), side(height)) } else { Size::new(longer_side, longer_side) };
+        self.size = if quarters.is_some() { Size::new(side(width), side(height)) } else { Size::new(longer_side, longer_side) };
         (self.center, self.turn) = (frame.rect().center(), turn);
         let format = InputFormat { layout: Layout::Nhwc, ..InputFormat::default() };
         self.samples.resize(format.shape(1, self.size).iter().product(), 0.0);
-        if turn.roll == 0.0 {
+        if let Some(quarters) = quarters {
             self.preprocessor.write(view, frame.rect(), self.size, &format, self.size, &mut self.samples);
+            self.turn_samples(quarters);
         } else {
             let crop = Crop { center: self.center, side: reach, roll: turn.roll };
             self.preprocessor.write_crop(view, crop, &format, self.size, &mut self.samples);
@@ -72,6 +76,22 @@ impl TurnedCopy {
         }
     }
 
+    /// Turns the samples by so many right angles.
+    fn turn_samples(&mut self, quarters: u32) {
+        let (width, height) = (self.size.width as usize, self.size.height as usize);
+        let from = self.samples.as_chunks::<3>().0;
+        let turned: Vec<[f32; 3]> = match quarters {
+            1 => (0..width).rev().flat_map(|x| (0..height).map(move |y| from[y * width + x])).collect(),
+            2 => from.iter().rev().copied().collect(),
+            3 => (0..width).flat_map(|x| (0..height).rev().map(move |y| from[y * width + x])).collect(),
+            _ => return,
+        };
+        self.samples.copy_from_slice(turned.as_flattened());
+        if quarters != 2 {
+            self.size = Size::new(self.size.height, self.size.width);
+        }
+    }
+
     /// The copy, in RGB.
     ///
     /// # Errors
@@ -90,6 +110,12 @@ impl TurnedCopy {
         let (w, h) = (rect.w * self.scale, rect.h * self.scale);
         Rect::around(place, w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs())
     }
+}
+
+/// How many right angles a roll is, 0 to 3; `None` for other angles.
+fn quarters(roll: f32) -> Option<u32> {
+    let quarters = (roll / FRAC_PI_2).round();
+    ((roll - quarters * FRAC_PI_2).abs() < 1e-3).then(|| (quarters as i32).rem_euclid(4) as u32)
 }
 
 #[cfg(test)]
@@ -121,7 +147,7 @@ mod tests {
         let is_bright = |at: u32| SPOT.contains(Point::new((at % FRAME.width) as f32 + 0.5, (at / FRAME.width) as f32 + 0.5));
         let data: Vec<u8> = (0..FRAME.width * FRAME.height).map(|at| if is_bright(at) { 255 } else { 0 }).collect();
         let view = FrameView::new(PixelFormat::Gray8, FRAME, &[Plane { data: &data, stride: 80 }], Colorimetry::default()).unwrap();
-        for roll in [0.0f32, 60.0, -60.0, 90.0, 180.0, 225.0] {
+        for roll in [0.0f32, 60.0, -60.0, 90.0, -90.0, 180.0, 225.0, 270.0] {
             for (mirrored, longer_side, border) in [(false, 80, 0.0), (true, 80, 0.2), (true, 160, 0.0), (false, 120, 0.1)] {
                 let mut copy = TurnedCopy::default();
                 copy.take(&view, Turn { roll: roll.to_radians(), mirrored, longer_side, border });
@@ -129,6 +155,13 @@ mod tests {
                 assert!(found.center().distance(SPOT.center()) < 1.0, "{roll} {mirrored} {longer_side}: {found:?}");
                 assert!(found.intersection(SPOT).area() > 0.8 * SPOT.area(), "{roll} {mirrored} {longer_side}: {found:?}");
                 assert_eq!(copy.view().unwrap().size(), copy.size);
+                let sides = [copy.size.width, copy.size.height].map(|side| side - 2 * (border * longer_side as f32).round() as u32);
+                let expected = match roll {
+                    0.0 | 180.0 => [longer_side, longer_side / 2],
+                    90.0 | -90.0 | 270.0 => [longer_side / 2, longer_side],
+                    _ => [longer_side; 2],
+                };
+                assert_eq!(sides, expected, "{roll}");
             }
         }
     }
