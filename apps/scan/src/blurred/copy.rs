@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use emotion_core::geometry::{Point, Rect};
-use emotion_core::image::turned::Turn;
+use emotion_core::image::FrameView;
+use emotion_core::image::turned::{Turn, TurnedCopy};
 use emotion_core::track::scene_cut::CutDetector;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ use crate::findings::Kind;
 const CLOSE_EVERY: usize = 6;
 /// CenterFace searches one of so many frames of a video: that takes longer than everything else that is done with a frame.
 const CENTERFACE_EVERY: usize = 24;
+/// How a video may lie without a tag that says so. It is looked at every so many frames, until upright faces are so sure.
+const LYING: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), turn(180, false, 320)];
+const LYING_EVERY: usize = 48;
+const UPRIGHT: f32 = 2.0;
 /// Every so many frames of the copy of a video are searched.
 const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
@@ -110,29 +115,70 @@ pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report
     }
 }
 
-/// Pass 1: what is on the frames of the original.
+/// Pass 1: what is on the frames of the original. If the faces of a video are surer on turned frames, as those of a camera that hangs
+/// upside down, it is searched once more as it is turned then.
 fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Others), Failure> {
     let (mut looks, mut cuts): (Vec<Look>, _) = (Vec::new(), CutDetector::default());
+    let (mut upright, mut lying) = (0.0, LYING.map(|_| 0.0));
     let others = each_frame(copying.input, copying.limit, |shown| {
         let mut look = Look { time_ns: shown.time_ns, ..Look::default() };
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
         if kind == Kind::Photo {
             look.finds = photo::faces(&shown.view, eye)?;
         } else {
-            eye.look(&shown.view, THRESHOLD, &mut look.finds)?;
-            if look.is_cut || shown.number % CLOSE_EVERY == 0 {
-                eye.look_closely(&shown.view, THRESHOLD, &mut look.finds)?;
+            look.finds = faces(&shown.view, shown.number, look.is_cut, eye)?;
+            if upright < UPRIGHT && shown.number % LYING_EVERY == LYING_EVERY / 4 {
+                upright += sure(&look.finds);
+                for (lying, turn) in lying.iter_mut().zip(LYING) {
+                    let mut finds = Vec::new();
+                    eye.look_turned(By::EmotionFace, &shown.view, turn, TURNED, &mut finds)?;
+                    *lying += sure(&finds);
+                }
             }
-            if look.is_cut || shown.number % CENTERFACE_EVERY == CENTERFACE_EVERY / 4 {
-                let turn = CENTERFACE_TURNS[shown.number / CENTERFACE_EVERY % CENTERFACE_TURNS.len()];
-                eye.look_turned(By::CenterFace, &shown.view, turn, CENTERFACE_CONFIDENCE, &mut look.finds)?;
-            }
-            look.finds = photo::distinct(look.finds);
         }
         looks.push(look);
         Ok(())
     })?;
+    if let Some(turn) = lies(upright, lying) {
+        let (mut copy, expected) = (TurnedCopy::default(), looks.len());
+        each_frame(copying.input, copying.limit, |shown| {
+            let look = looks.get_mut(shown.number).ok_or(Failure::Frames { expected, found: shown.number + 1 })?;
+            let size = shown.view.size();
+            copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..turn });
+            let view = copy.view()?;
+            let found = faces(&view, shown.number, look.is_cut, eye)?;
+            let to_frame = |find: Find| Find { rect: copy.to_frame(find.rect.from_norm(view.size())).to_norm(size), ..find };
+            look.finds.extend(found.into_iter().map(to_frame));
+            look.finds = photo::distinct(std::mem::take(&mut look.finds));
+            Ok(())
+        })?;
+    }
     Ok((looks, others))
+}
+
+/// How a video lies, by how sure its faces are as it is and in [`LYING`]; `None` if it is upright.
+fn lies(upright: f32, lying: [f32; LYING.len()]) -> Option<Turn> {
+    let most = lying.into_iter().zip(LYING).max_by(|one, other| one.0.total_cmp(&other.0));
+    most.filter(|(lying, _)| *lying > upright).map(|(_, turn)| turn)
+}
+
+/// How sure faces are altogether.
+fn sure(finds: &[Find]) -> f32 {
+    finds.iter().map(|find| find.confidence).filter(|confidence| *confidence >= TURNED).sum()
+}
+
+/// The faces of a frame of a video.
+fn faces(view: &FrameView, number: usize, is_cut: bool, eye: &mut Eye) -> Result<Vec<Find>, Failure> {
+    let mut finds = Vec::new();
+    eye.look(view, THRESHOLD, &mut finds)?;
+    if is_cut || number.is_multiple_of(CLOSE_EVERY) {
+        eye.look_closely(view, THRESHOLD, &mut finds)?;
+    }
+    if is_cut || number % CENTERFACE_EVERY == CENTERFACE_EVERY / 4 {
+        let turn = CENTERFACE_TURNS[number / CENTERFACE_EVERY % CENTERFACE_TURNS.len()];
+        eye.look_turned(By::CenterFace, view, turn, CENTERFACE_CONFIDENCE, &mut finds)?;
+    }
+    Ok(photo::distinct(finds))
 }
 
 /// A picture of the result for each number of a span.
@@ -239,6 +285,12 @@ mod tests {
         assert!(is_hidden(rect, &Cover { boxes: Vec::new(), is_whole: true }) && !is_hidden(rect, &Cover::default()));
         let halves = vec![Rect::new(0.36, 0.4, 0.1, 0.1), Rect::new(0.44, 0.4, 0.1, 0.1)];
         assert!(is_hidden(rect, &Cover { boxes: halves, is_whole: false }), "two that overlap");
+    }
+
+    #[test]
+    fn a_video_lies_as_its_faces_are_surest() {
+        let found = [(0.3, [0.0, 0.1, 1.4]), (14.6, [1.5, 0.3, 1.6]), (0.0, [1.4, 0.0, 0.0]), (0.0, [0.0; 3])];
+        assert_eq!(found.map(|(upright, lying)| lies(upright, lying)), [Some(LYING[2]), None, Some(LYING[0]), None]);
     }
 
     #[test]
