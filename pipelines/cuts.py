@@ -45,7 +45,8 @@ class Cuts:
         pts = info.get_buffer().pts
         time = self.segment.to_running_time(Gst.Format.TIME, pts)
         if time == Gst.CLOCK_TIME_NONE:
-            return Gst.PadProbeReturn.OK
+            # As of a network camera on a busy machine. A muxer would end the pipeline.
+            return Gst.PadProbeReturn.DROP
         if not self.starts:
             self.first = self.segment.to_stream_time(Gst.Format.TIME, pts)
             self.starts.append(time)

@@ -8,6 +8,7 @@ use serde_json::json;
 use test_support::browser::{Browser, chromium};
 use test_support::gstreamer::Stage;
 use test_support::recipes::*;
+use test_support::repository;
 
 /// A running script, and the signals that end it.
 struct Recorder(Running);
@@ -58,6 +59,28 @@ impl Live {
         let whole = stage.path().join("whole.mp4");
         std::fs::write(&whole, bytes.concat()).unwrap();
         decode(stage, &whole).len()
+    }
+}
+
+/// Cuts a stream in which three frames have no time.
+const TIMELESS: &str = r#"
+from cuts import Cuts, Gst, launch, run
+line = "videotestsrc num-buffers=20 ! identity name=source ! tee name=faces ! x264enc tune=zerolatency ! h264parse ! mp4mux ! fakesink"
+pipeline, frames = launch(line.split()), iter(range(20))
+def strip(_pad, info):
+    if next(frames) in (5, 6, 7):
+        info.get_buffer().pts = Gst.CLOCK_TIME_NONE
+    return Gst.PadProbeReturn.OK
+pipeline.get_by_name("source").get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, strip)
+Cuts(pipeline.get_by_name("faces").get_static_pad("sink"), Gst.SECOND)
+raise SystemExit(run(pipeline))
+"#;
+
+#[test]
+fn a_frame_without_a_time_does_not_end_the_stream() {
+    if bindings() {
+        let mut python = Command::new("/usr/bin/python3");
+        succeed(run(python.args(["-Bc", TIMELESS]).current_dir(repository().join("pipelines"))));
     }
 }
 
