@@ -186,18 +186,18 @@ fn growth(samples: &[Sample]) -> f64 {
         .map(|of_step| (step(&of_step[0]) as f64 * STEP / 3600.0, of_step.iter().map(|sample| sample.memory_kib).fold(f64::MAX, f64::min)))
         .collect();
     let fits = (0..least.len()).map(|at_once| Fit::of(&[&least[..at_once], &least[at_once..]]));
-    let fits = fits.filter(|fit| fit.at_once.is_nan() || fit.at_once >= 0.0);
-    fits.min_by(|one, other| one.off.total_cmp(&other.off)).expect("a long life").slope
+    let fits = fits.filter(|fit| fit.step.is_nan() || fit.step >= 0.0);
+    fits.min_by(|one, other| one.residual.total_cmp(&other.residual)).expect("a long life").slope
 }
 
-/// Two parts of equal slope.
+/// Two parallel lines through two parts of a series, by least squares.
 struct Fit {
-    /// The sum of squares that is left.
-    off: f64,
+    /// The sum of squared residuals.
+    residual: f64,
     /// The slope less two standard errors.
     slope: f64,
-    /// By how much the second part is higher; not a number if the first one is empty.
-    at_once: f64,
+    /// How much higher the second line is; NaN if the first part is empty.
+    step: f64,
 }
 
 impl Fit {
@@ -211,9 +211,9 @@ impl Fit {
         let all: Vec<_> = parts.iter().zip(&means).flat_map(centred).collect();
         let spread: f64 = all.iter().map(|(at, _)| at * at).sum();
         let slope = all.iter().map(|(at, memory)| at * memory).sum::<f64>() / spread;
-        let off: f64 = all.iter().map(|(at, memory)| (memory - slope * at).powi(2)).sum();
+        let residual: f64 = all.iter().map(|(at, memory)| (memory - slope * at).powi(2)).sum();
         let [first, second] = means.map(|(at, memory)| memory - slope * at);
-        Self { off, slope: slope - 2.0 * (off / (all.len() as f64 - 3.0) / spread).sqrt(), at_once: second - first }
+        Self { residual, slope: slope - 2.0 * (residual / (all.len() as f64 - 3.0) / spread).sqrt(), step: second - first }
     }
 }
 

@@ -132,12 +132,12 @@ impl Progress {
         frame.set_offset(self.received.fetch_add(1, Relaxed) + 1);
     }
 
-    /// Notes how many of the last frames wait, while at most one is analysed. All others that have no result are skipped frames.
+    /// Notes how many of the latest frames wait. At most one frame is being analysed. All others without a result were skipped.
     pub fn waiting(&self, frames: u64) {
         self.skipped_of(self.received.load(Relaxed).saturating_sub(frames + 1));
     }
 
-    /// Counts a frame with its result. Those before it that have none are skipped frames.
+    /// Counts a frame with its result. Earlier frames without a result were skipped.
     pub fn analysed(&self, frame: &gst::BufferRef, faces: usize) {
         self.analysed.fetch_add(1, Relaxed);
         self.skipped_of(frame.offset());
@@ -145,7 +145,7 @@ impl Progress {
         self.sightings.fetch_add(faces as u64, Relaxed);
     }
 
-    /// Counts as skipped what has no result of so many first frames.
+    /// Counts the frames without a result among the first `frames` as skipped.
     fn skipped_of(&self, frames: u64) {
         self.skipped.fetch_max(frames.saturating_sub(self.analysed.load(Relaxed)), Relaxed);
     }

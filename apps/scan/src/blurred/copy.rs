@@ -22,10 +22,11 @@ use crate::findings::Kind;
 const CLOSE_EVERY: usize = 6;
 /// CenterFace searches one of so many frames of a video: that takes longer than everything else that is done with a frame.
 const CENTERFACE_EVERY: usize = 24;
-/// How a video may lie without a tag that says so. It is looked at every so many frames, until upright faces are so sure.
-const LYING: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), turn(180, false, 320)];
-const LYING_EVERY: usize = 48;
-const UPRIGHT: f32 = 2.0;
+/// Orientations of a video, besides upright, that no tag may tell. One of so many frames is searched in them, until the upright faces have
+/// this total confidence.
+const ORIENTATIONS: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), turn(180, false, 320)];
+const ORIENTATION_EVERY: usize = 48;
+const SURELY_UPRIGHT: f32 = 2.0;
 /// Every so many frames of the copy of a video are searched.
 const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
@@ -115,11 +116,10 @@ pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report
     }
 }
 
-/// Pass 1: what is on the frames of the original. If the faces of a video are surer on turned frames, as those of a camera that hangs
-/// upside down, it is searched once more as it is turned then.
+/// Pass 1: what is on the frames of the original.
 fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Others), Failure> {
     let (mut looks, mut cuts): (Vec<Look>, _) = (Vec::new(), CutDetector::default());
-    let (mut upright, mut lying) = (0.0, LYING.map(|_| 0.0));
+    let (mut upright, mut turned) = (0.0, ORIENTATIONS.map(|_| 0.0));
     let others = each_frame(copying.input, copying.limit, |shown| {
         let mut look = Look { time_ns: shown.time_ns, ..Look::default() };
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
@@ -127,44 +127,49 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
             look.finds = photo::faces(&shown.view, eye)?;
         } else {
             look.finds = faces(&shown.view, shown.number, look.is_cut, eye)?;
-            if upright < UPRIGHT && shown.number % LYING_EVERY == LYING_EVERY / 4 {
-                upright += sure(&look.finds);
-                for (lying, turn) in lying.iter_mut().zip(LYING) {
+            if upright < SURELY_UPRIGHT && shown.number % ORIENTATION_EVERY == ORIENTATION_EVERY / 4 {
+                upright += total_confidence(&look.finds);
+                for (total, turn) in turned.iter_mut().zip(ORIENTATIONS) {
                     let mut finds = Vec::new();
                     eye.look_turned(By::EmotionFace, &shown.view, turn, TURNED, &mut finds)?;
-                    *lying += sure(&finds);
+                    *total += total_confidence(&finds);
                 }
             }
         }
         looks.push(look);
         Ok(())
     })?;
-    if let Some(turn) = lies(upright, lying) {
-        let (mut copy, expected) = (TurnedCopy::default(), looks.len());
-        each_frame(copying.input, copying.limit, |shown| {
-            let look = looks.get_mut(shown.number).ok_or(Failure::Frames { expected, found: shown.number + 1 })?;
-            let size = shown.view.size();
-            copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..turn });
-            let view = copy.view()?;
-            let found = faces(&view, shown.number, look.is_cut, eye)?;
-            let to_frame = |find: Find| Find { rect: copy.to_frame(find.rect.from_norm(view.size())).to_norm(size), ..find };
-            look.finds.extend(found.into_iter().map(to_frame));
-            look.finds = photo::distinct(std::mem::take(&mut look.finds));
-            Ok(())
-        })?;
+    if let Some(turn) = orientation(upright, turned) {
+        find_turned(copying, turn, &mut looks, eye)?;
     }
     Ok((looks, others))
 }
 
-/// How a video lies, by how sure its faces are as it is and in [`LYING`]; `None` if it is upright.
-fn lies(upright: f32, lying: [f32; LYING.len()]) -> Option<Turn> {
-    let most = lying.into_iter().zip(LYING).max_by(|one, other| one.0.total_cmp(&other.0));
-    most.filter(|(lying, _)| *lying > upright).map(|(_, turn)| turn)
+/// The orientation of a video by the total confidence of its faces, upright and in each of [`ORIENTATIONS`]; `None` if it is upright.
+fn orientation(upright: f32, turned: [f32; ORIENTATIONS.len()]) -> Option<Turn> {
+    let best = turned.into_iter().zip(ORIENTATIONS).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(total, _)| *total > upright).map(|(_, turn)| turn)
 }
 
-/// How sure faces are altogether.
-fn sure(finds: &[Find]) -> f32 {
+fn total_confidence(finds: &[Find]) -> f32 {
     finds.iter().map(|find| find.confidence).filter(|confidence| *confidence >= TURNED).sum()
+}
+
+/// Adds to `looks` the faces on the frames of a video that are turned upright by `turn`.
+fn find_turned(copying: Copying, turn: Turn, looks: &mut [Look], eye: &mut Eye) -> Result<(), Failure> {
+    let (mut copy, expected) = (TurnedCopy::default(), looks.len());
+    each_frame(copying.input, copying.limit, |shown| {
+        let look = looks.get_mut(shown.number).ok_or(Failure::Frames { expected, found: shown.number + 1 })?;
+        let size = shown.view.size();
+        copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..turn });
+        let view = copy.view()?;
+        let found = faces(&view, shown.number, look.is_cut, eye)?;
+        let to_frame = |find: Find| Find { rect: copy.to_frame(find.rect.from_norm(view.size())).to_norm(size), ..find };
+        look.finds.extend(found.into_iter().map(to_frame));
+        look.finds = photo::distinct(std::mem::take(&mut look.finds));
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// The faces of a frame of a video.
@@ -288,9 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn a_video_lies_as_its_faces_are_surest() {
-        let found = [(0.3, [0.0, 0.1, 1.4]), (14.6, [1.5, 0.3, 1.6]), (0.0, [1.4, 0.0, 0.0]), (0.0, [0.0; 3])];
-        assert_eq!(found.map(|(upright, lying)| lies(upright, lying)), [Some(LYING[2]), None, Some(LYING[0]), None]);
+    fn the_orientation_of_a_video_is_that_with_the_surest_faces() {
+        let totals = [(0.3, [0.0, 0.1, 1.4]), (14.6, [1.5, 0.3, 1.6]), (0.0, [1.4, 0.0, 0.0]), (0.0, [0.0; 3])];
+        let found = totals.map(|(upright, turned)| orientation(upright, turned));
+        assert_eq!(found, [Some(ORIENTATIONS[2]), None, Some(ORIENTATIONS[0]), None]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct TurnedCopy {
 }
 
 impl TurnedCopy {
-    /// Makes the copy of `view`: all of it, in a square if it is rolled by another angle than right ones.
+    /// Makes the copy of `view`: all of it, in a square unless the roll is a multiple of 90 degrees.
     pub fn take(&mut self, view: &FrameView, turn: Turn) {
         let (frame, longer_side) = (view.size(), turn.longer_side.max(1));
         let (width, height) = (frame.width as f32, frame.height as f32);
@@ -76,7 +76,7 @@ impl TurnedCopy {
         }
     }
 
-    /// Turns the samples by so many right angles.
+    /// Rotates the samples by a number of right angles.
     fn turn_samples(&mut self, quarters: u32) {
         let (width, height) = (self.size.width as usize, self.size.height as usize);
         let from = self.samples.as_chunks::<3>().0;
@@ -112,7 +112,7 @@ impl TurnedCopy {
     }
 }
 
-/// How many right angles a roll is, 0 to 3; `None` for other angles.
+/// The roll as a number of right angles, 0 to 3; `None` if it is no multiple of 90 degrees.
 fn quarters(roll: f32) -> Option<u32> {
     let quarters = (roll / FRAC_PI_2).round();
     ((roll - quarters * FRAC_PI_2).abs() < 1e-3).then(|| (quarters as i32).rem_euclid(4) as u32)
