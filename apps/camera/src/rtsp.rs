@@ -180,15 +180,25 @@ impl Outlet {
                 },
             }
         };
-        let (Some(caps), Some(buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
+        // Before it plays, a source has no base time: times would be far in the future, and all later buffers would wait for them.
+        if source.current_state() != gst::State::Playing {
+            return;
+        }
+        let (Some(caps), Some(mut buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
         if source.caps().as_deref() != Some(caps) {
             source.set_caps(Some(&caps.to_owned()));
         }
         let time = self.time(&source, sample);
         // A frame that was taken before the media began would come after its own successors.
-        if time.is_some() || !matches!(stream, Stream::Video) {
-            push(&source, buffer, time);
+        if time.is_none() && matches!(stream, Stream::Video) {
+            return;
         }
+        let writable = buffer.make_mut();
+        // Without a time, it gets that of its arrival.
+        writable.set_pts(time);
+        writable.set_dts(None);
+        // Fails while the media is being stopped, when no clients are left.
+        let _ = source.push_buffer(buffer);
     }
 
     /// True if there are clients.
@@ -217,19 +227,6 @@ impl Outlet {
             *sources = None;
         }
     }
-}
-
-/// Pushes `buffer` into `source` if that is playing. A source that is still starting may have a clock but no base time. Its
-/// timestamps would then be far in the future, and all later buffers would wait for them. A buffer without `time` gets that of its arrival.
-fn push(source: &AppSrc, mut buffer: gst::Buffer, time: Option<gst::ClockTime>) {
-    if source.current_state() != gst::State::Playing {
-        return;
-    }
-    let writable = buffer.make_mut();
-    writable.set_pts(time);
-    writable.set_dts(None);
-    // Fails while the media is being stopped, when no clients are left.
-    let _ = source.push_buffer(buffer);
 }
 
 /// The factory of the media, which exists from the first client to the last.
@@ -274,24 +271,37 @@ mod tests {
     #[test]
     fn buffers_are_dropped_until_the_media_plays() {
         gst::init().unwrap();
-        let source = AppSrc::builder().is_live(true).format(gst::Format::Time).do_timestamp(true).build();
-        let sink = gst_app::AppSink::builder().sync(false).async_(false).build();
-        let pipeline = gst::Pipeline::new();
-        pipeline.add_many([source.upcast_ref(), sink.upcast_ref::<gst::Element>()]).unwrap();
-        source.link(&sink).unwrap();
-        pipeline.set_state(gst::State::Paused).unwrap();
+        let media = gst::parse::launch("appsrc name=text is-live=true format=time do-timestamp=true ! appsink name=sink sync=false async=false");
+        let media = media.unwrap().downcast::<gst::Pipeline>().unwrap();
+        let text = media.by_name("text").and_then(|source| source.downcast::<AppSrc>().ok()).unwrap();
+        let sink = media.by_name("sink").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()).unwrap();
+        let outlet = Outlet::default();
+        *outlet.sources.lock() = Some(Sources { video: text.clone(), text: text.clone(), onvif: None });
+        // Analysis has run for a second.
+        let analysis = gst::Pipeline::new();
+        let clock = gst::SystemClock::obtain();
+        analysis.set_base_time(clock.time() - gst::ClockTime::SECOND);
+        outlet.follow(&analysis);
+        let push = || {
+            let mut buffer = gst::Buffer::from_slice(b"{}");
+            buffer.make_mut().set_pts(gst::ClockTime::from_seconds(2));
+            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+            let caps = gst::Caps::new_empty_simple("application/x-ndjson");
+            outlet.push(Stream::Text, &gst::Sample::builder().buffer(&buffer).caps(&caps).segment(&segment).build());
+        };
+        media.set_state(gst::State::Paused).unwrap();
         // As when a pipeline that is starting distributes its clock.
-        source.set_clock(Some(&gst::SystemClock::obtain())).unwrap();
-        push(&source, gst::Buffer::from_slice(b"too early"), None);
-        assert_eq!(source.current_level_buffers(), 0);
+        text.set_clock(Some(&clock)).unwrap();
+        push();
+        assert_eq!(text.current_level_buffers(), 0);
 
-        pipeline.set_state(gst::State::Playing).unwrap();
-        let (played, ..) = pipeline.state(gst::ClockTime::from_seconds(10));
+        media.set_state(gst::State::Playing).unwrap();
+        let (played, ..) = media.state(gst::ClockTime::from_seconds(10));
         played.unwrap();
-        push(&source, gst::Buffer::from_slice(b"now"), None);
+        push();
         let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("the pushed buffer");
         let time = sample.buffer().and_then(gst::BufferRef::pts).expect("a time");
-        assert!(time < gst::ClockTime::from_seconds(20), "{time}");
-        pipeline.set_state(gst::State::Null).unwrap();
+        assert!(time <= gst::ClockTime::SECOND, "a second after the start of the analysis: {time}");
+        media.set_state(gst::State::Null).unwrap();
     }
 }
