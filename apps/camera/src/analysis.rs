@@ -34,7 +34,7 @@ use gst_app::AppSrc;
 use gstemotion::meta;
 use parking_lot::Mutex;
 
-use crate::graph::{AnalysisError, running_time, scaled, skip, take};
+use crate::graph::{AnalysisError, began, running_time, scaled, skip, take};
 use crate::options::Options;
 use crate::rtsp::{Outlet, Stream};
 use crate::switched::Switched;
@@ -181,7 +181,7 @@ impl Analysis {
     /// times, as of Motion JPEG, come several at once. It is always after that of the frame before. `None` if this pipeline does not play.
     pub fn place(&self, sample: &gst::SampleRef, base: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
         let own = running_time(sample).zip(base);
-        let here = self.entry.base_time().filter(|_| self.entry.current_state() == gst::State::Playing)?;
+        let here = began(&self.entry)?;
         let now = self.entry.current_running_time()?;
         let (time, step) = match own {
             Some((running, base)) => (running.saturating_add(base).saturating_sub(here), gst::ClockTime::NSECOND),

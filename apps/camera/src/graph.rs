@@ -56,6 +56,12 @@ pub fn running_time(sample: &gst::SampleRef) -> Option<gst::ClockTime> {
     sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(sample.buffer()?.pts())
 }
 
+/// When an element began, in times of its clock; `None` unless it plays. One that is starting has 0, and times from then on would be far
+/// ahead.
+pub fn began(element: &impl IsA<gst::Element>) -> Option<gst::ClockTime> {
+    if element.current_state() == gst::State::Playing { element.base_time() } else { None }
+}
+
 /// Calls `take` with each sample of an appsink.
 pub fn take(sink: gst::Element, take: impl Fn(&gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
     let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;

@@ -14,6 +14,7 @@ use gst_rtsp_server::{RTSPMediaFactory, RTSPServer};
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use crate::graph::{began, running_time};
 use crate::options::Rtsp;
 use crate::{clients, one_media, onvif};
 
@@ -158,12 +159,10 @@ impl Outlet {
         *self.origin.lock() = pipeline.downgrade();
     }
 
-    /// The time of `sample` in the media of `source`; `None` before that began. Both are on one clock.
-    fn time(&self, source: &AppSrc, sample: &gst::SampleRef) -> Option<gst::ClockTime> {
-        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-        let running = segment.to_running_time(sample.buffer()?.pts()?)?;
+    /// The time of `sample` in the media that began at `began`; `None` before that. Both are on one clock.
+    fn time(&self, began: gst::ClockTime, sample: &gst::SampleRef) -> Option<gst::ClockTime> {
         let base = self.origin.lock().upgrade()?.base_time()?;
-        running.saturating_add(base).checked_sub(source.base_time()?)
+        running_time(sample)?.saturating_add(base).checked_sub(began)
     }
 
     /// Sends `sample` to the clients. It is dropped without clients.
@@ -180,15 +179,12 @@ impl Outlet {
                 },
             }
         };
-        // Before it plays, a source has no base time: times would be far in the future, and all later buffers would wait for them.
-        if source.current_state() != gst::State::Playing {
-            return;
-        }
-        let (Some(caps), Some(mut buffer)) = (sample.caps(), sample.buffer_owned()) else { return };
+        // All later buffers would wait for a time that is far ahead.
+        let (Some(began), Some(caps), Some(mut buffer)) = (began(&source), sample.caps(), sample.buffer_owned()) else { return };
         if source.caps().as_deref() != Some(caps) {
             source.set_caps(Some(&caps.to_owned()));
         }
-        let time = self.time(&source, sample);
+        let time = self.time(began, sample);
         // A frame that was taken before the media began would come after its own successors.
         if time.is_none() && matches!(stream, Stream::Video) {
             return;
@@ -271,7 +267,8 @@ mod tests {
     #[test]
     fn buffers_are_dropped_until_the_media_plays() {
         gst::init().unwrap();
-        let media = gst::parse::launch("appsrc name=text is-live=true format=time do-timestamp=true ! appsink name=sink sync=false async=false");
+        let media =
+            gst::parse::launch("appsrc name=text is-live=true format=time do-timestamp=true ! appsink name=sink sync=false async=false");
         let media = media.unwrap().downcast::<gst::Pipeline>().unwrap();
         let text = media.by_name("text").and_then(|source| source.downcast::<AppSrc>().ok()).unwrap();
         let sink = media.by_name("sink").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()).unwrap();
