@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 use gst::glib;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use crate::encoding::NoEncoder;
@@ -43,6 +43,8 @@ use retention::Own;
 use run::Run;
 use sound::Sounds;
 
+/// Pause while the encoder is busy.
+const BUSY: Duration = Duration::from_millis(2);
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -191,6 +193,9 @@ impl Recorder {
     /// Records a frame. Waits while the encoder of raw frames is busy. Encoded frames are recorded from a key frame on.
     pub fn push(&self, frame: Frame) {
         let mut state = self.shared.state.lock();
+        while state.takes(&frame) && !frame.is_encoded() && state.run.as_ref().is_some_and(Run::is_busy) {
+            MutexGuard::unlocked(&mut state, || std::thread::sleep(BUSY));
+        }
         if !state.takes(&frame) {
             return;
         }
@@ -201,10 +206,7 @@ impl Recorder {
             let number = state.count;
             return self.shared.fail(&mut state, number, "the disk is too slow", self.retry);
         }
-        if !frame.is_encoded() {
-            // Waits while the encoder is busy.
-            drop(state);
-        }
+        // With the lock, so that no video ends without a frame that it has taken.
         run::push(&entry, items);
     }
 

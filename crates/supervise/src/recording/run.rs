@@ -29,6 +29,8 @@ const QUEUE: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=100
 const SOUND: &str = "sound";
 /// Encoded frames that wait for the disk, in bytes. With more, the recording fails.
 pub(super) const MAX_WAITING: u64 = 64 << 20;
+/// Raw frames that wait for the encoder.
+const MAX_RAW: u64 = 4;
 /// Time of the first frame in the pipeline. It may be decoded before it is shown.
 const MARGIN: gst::ClockTime = gst::ClockTime::SECOND;
 /// Time between two syncs of the open files. A power failure loses what was written in this time.
@@ -96,6 +98,11 @@ impl Run {
         self.form.goes_on_with(frame) && sound.is_none_or(|caps| self.track.as_ref().is_some_and(|track| track.caps == *caps))
     }
 
+    /// True while the encoder has enough raw frames to do.
+    pub(super) fn is_busy(&self) -> bool {
+        self.entry.current_level_buffers() >= MAX_RAW
+    }
+
     /// Takes the sound up to the frame at `time`.
     pub(super) fn hear(&mut self, sounds: &mut Sounds, time: gst::ClockTime) {
         self.track.iter_mut().for_each(|track| track.take(sounds, time, self.start, MARGIN));
@@ -137,10 +144,10 @@ fn build(
     waiting: &Waiting,
 ) -> Result<(gst::Pipeline, AppSrc, Option<Track>), RecordingError> {
     let elements = match parser(caps) {
-        Some(parser) => format!("max-bytes=0 ! {parser}"),
-        None => format!("block=true max-buffers=4 max-bytes=0 ! videoconvert ! {} ! {QUEUE}", encoder()?.recording),
+        Some(parser) => parser.to_owned(),
+        None => format!("videoconvert ! {} ! {QUEUE}", encoder()?.recording),
     };
-    let mut line = format!("appsrc name=frames format=time {elements} ! {MUXER}");
+    let mut line = format!("appsrc name=frames format=time max-bytes=0 ! {elements} ! {MUXER}");
     let sound = sound.and_then(|caps| Some((caps, Sound::of(caps)?)));
     if let Some((_, sound)) = sound {
         line += &format!(" appsrc name={SOUND} format=time max-bytes=0 ! {} ! muxer.audio_0", sound.recording);

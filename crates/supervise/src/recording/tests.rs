@@ -308,6 +308,26 @@ fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
 }
 
 #[test]
+fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
+    let (recorder, notices, folder) = recorder("waits", 60_000);
+    let source = "videotestsrc num-buffers=200 pattern=snow ! video/x-raw,format=I420,width=640,height=480,framerate=10/1";
+    let pipeline = record(&recorder, source);
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(60));
+        recorder.set_encoded(true);
+        recorder.set_encoded(false);
+    }
+    wait(&pipeline);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    let recorded = recorded(&folder);
+    let frames: usize = recorded.iter().map(|(frames, _)| frames).sum();
+    assert!(recorded.len() > 1 && recorded.iter().all(|(frames, records)| frames == records), "{recorded:?}");
+    assert_eq!(frames, 200, "{recorded:?}");
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn sound_may_begin_later_than_the_video_and_stop_before_its_end() {
     let (recorder, notices, folder) = recorder("sound", 3000);
     let caps = gst::Caps::builder("audio/x-alaw").field("rate", 8000).field("channels", 1).build();
