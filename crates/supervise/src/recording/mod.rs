@@ -225,9 +225,13 @@ impl Recorder {
         self.change(|state| state.has_encoded = has_encoded);
     }
 
-    /// Records raw frames alone, from those at `time` on, even if the source has encoded ones. No encoded frame is taken from now on.
+    /// Records raw frames alone, even if the source has encoded ones. No encoded frame is taken from now on, and no raw one of before `time`
+    /// if such were recorded; else, they go on where the encoded ones end.
     pub fn set_raw_only(&self, is_raw_only: bool, time: gst::ClockTime) {
-        self.change(|state| (state.is_raw_only, state.raw_from) = (is_raw_only, time));
+        self.change(|state| {
+            let encoded = state.run.as_ref().filter(|_| state.takes_encoded());
+            (state.is_raw_only, state.raw_from) = (is_raw_only, encoded.map_or(time, |run| run.end));
+        });
     }
 
     /// True while raw frames are recorded.

@@ -48,7 +48,7 @@ pub(super) struct Run {
     /// Time of the first frame.
     start: gst::ClockTime,
     /// Time after the last frame.
-    end: gst::ClockTime,
+    pub(super) end: gst::ClockTime,
     records: Sender<Note>,
     next: Arc<AtomicU32>,
     waiting: Waiting,
