@@ -159,6 +159,8 @@ struct State {
     /// True while only raw frames are recorded, and since when.
     is_raw_only: bool,
     raw_from: gst::ClockTime,
+    /// True while a video of raw frames goes on until the next key frame of encoded ones.
+    awaits_key: bool,
     sounds: Sounds,
 }
 
@@ -167,9 +169,16 @@ impl State {
         self.has_encoded && !self.is_raw_only
     }
 
+    fn takes_raw(&self) -> bool {
+        !self.takes_encoded() || self.awaits_key
+    }
+
     fn takes(&self, frame: &Frame) -> bool {
-        let is_wanted = frame.is_encoded() == self.takes_encoded();
-        is_wanted && !self.is_ended && (frame.is_encoded() || frame.time >= self.raw_from)
+        let is_wanted = match frame.is_encoded() {
+            true => self.takes_encoded() && (frame.is_key() || !self.awaits_key),
+            false => self.takes_raw() && frame.time >= self.raw_from,
+        };
+        is_wanted && !self.is_ended
     }
 }
 
@@ -199,6 +208,9 @@ impl Recorder {
         if !state.takes(&frame) {
             return;
         }
+        if frame.is_encoded() && std::mem::take(&mut state.awaits_key) {
+            self.shared.end_run(&mut state);
+        }
         let taken = self.run(&mut state, &frame).and_then(|run| Some((run.entry.clone(), run.take(&frame)?)));
         self.shared.note(Note::Frame(frame.time));
         let Some((entry, items)) = taken else { return };
@@ -226,24 +238,27 @@ impl Recorder {
     }
 
     /// Records raw frames alone, even if the source has encoded ones. No encoded frame is taken from now on, and no raw one of before `time`
-    /// if such were recorded; else, they go on where the encoded ones end.
+    /// if such were recorded; else, they go on where the encoded ones end. When encoded ones are wanted again, raw ones go on until the next
+    /// key frame.
     pub fn set_raw_only(&self, is_raw_only: bool, time: gst::ClockTime) {
         self.change(|state| {
-            let encoded = state.run.as_ref().filter(|_| state.takes_encoded());
+            let encoded = state.run.as_ref().filter(|_| !state.takes_raw());
             (state.is_raw_only, state.raw_from) = (is_raw_only, encoded.map_or(time, |run| run.end));
         });
     }
 
     /// True while raw frames are recorded.
     pub fn takes_raw(&self) -> bool {
-        !self.shared.state.lock().takes_encoded()
+        self.shared.state.lock().takes_raw()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.shared.state.lock();
-        let before = state.takes_encoded();
+        let was_raw = state.takes_raw();
         change(&mut state);
-        if state.takes_encoded() != before {
+        let takes_encoded = state.takes_encoded();
+        state.awaits_key = takes_encoded && was_raw && state.run.is_some();
+        if !takes_encoded && !was_raw {
             self.shared.end_run(&mut state);
         }
     }
