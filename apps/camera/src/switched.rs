@@ -31,6 +31,8 @@ pub struct Switched {
     encodes_pushed: bool,
     /// True while no individual faces leave.
     totals_only: Arc<AtomicBool>,
+    /// True while faces are hidden.
+    is_hiding: AtomicBool,
 }
 
 impl Switched {
@@ -42,7 +44,8 @@ impl Switched {
         let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
         let encodes_pushed = settings.push_video == FilesVideo::Drawn || settings.turn.is_some();
         let overlays = overlays.inspect(|(overlay, _)| set_up(overlay, settings)).collect();
-        Self { detector: detector.clone(), overlays, blur, geometry, encodes, encodes_pushed, totals_only }
+        let is_hiding = AtomicBool::new(false);
+        Self { detector: detector.clone(), overlays, blur, geometry, encodes, encodes_pushed, totals_only, is_hiding }
     }
 
     /// Sets what `switches` say from the time `now` on. What hides faces is set first.
@@ -55,8 +58,9 @@ impl Switched {
             properties.iter().for_each(|property| overlay.set_property(property, draws));
             overlay.set_property("draw-pose", draws && self.geometry);
         }
+        let was_hiding = self.is_hiding.swap(switches.blur, Ordering::Relaxed);
         if let Some(recorder) = recorder {
-            recorder.set_raw_only(switches.blur || self.encodes, now);
+            recorder.set_raw_only(switches.blur || self.encodes, (switches.blur && !was_hiding).then_some(now));
         }
         if let Some(pusher) = pusher {
             pusher.set_raw_only(switches.blur || self.encodes_pushed);

@@ -156,8 +156,9 @@ struct State {
     ending: Vec<Receiver<()>>,
     /// True while the source has encoded frames that can be recorded.
     has_encoded: bool,
-    /// True while only raw frames are recorded, and since when.
+    /// True while only raw frames are recorded.
     is_raw_only: bool,
+    /// The time of the first raw frame that may be taken.
     raw_from: gst::ClockTime,
     /// True while a video of raw frames goes on until the next key frame of encoded ones.
     awaits_key: bool,
@@ -237,13 +238,20 @@ impl Recorder {
         self.change(|state| state.has_encoded = has_encoded);
     }
 
-    /// Records raw frames alone, even if the source has encoded ones. No encoded frame is taken from now on, and no raw one of before `time`
-    /// if such were recorded; else, they go on where the encoded ones end. When encoded ones are wanted again, raw ones go on until the next
-    /// key frame.
-    pub fn set_raw_only(&self, is_raw_only: bool, time: gst::ClockTime) {
+    /// Records raw frames alone, even if the source has encoded ones, or no more. No encoded frame is taken from now on. Raw ones go on where
+    /// the encoded ones end. When encoded ones are wanted again, raw ones go on until the next key frame.
+    ///
+    /// `hidden_from` is the time from which faces are hidden, if they were not before. If raw frames were recorded, those of before are
+    /// not taken any more.
+    pub fn set_raw_only(&self, is_raw_only: bool, hidden_from: Option<gst::ClockTime>) {
         self.change(|state| {
-            let encoded = state.run.as_ref().filter(|_| !state.takes_raw());
-            (state.is_raw_only, state.raw_from) = (is_raw_only, encoded.map_or(time, |run| run.end));
+            let encoded_until = state.run.as_ref().filter(|_| !state.takes_raw()).map(|run| run.end);
+            if hidden_from.is_some() && encoded_until.is_none() {
+                // With it, the records of frames that are not taken.
+                self.shared.end_run(state);
+            }
+            state.is_raw_only = is_raw_only;
+            state.raw_from = encoded_until.or(hidden_from).unwrap_or(state.raw_from);
         });
     }
 

@@ -293,10 +293,10 @@ fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
     wait_for(gst::ClockTime::from_seconds(2));
     let raw_from = now();
     // The time does not matter after encoded frames.
-    recorder.set_raw_only(true, raw_from + gst::ClockTime::SECOND);
+    recorder.set_raw_only(true, Some(raw_from + gst::ClockTime::SECOND));
     assert!(recorder.takes_raw());
     wait_for(raw_from + gst::ClockTime::from_mseconds(300));
-    recorder.set_raw_only(false, now());
+    recorder.set_raw_only(false, None);
     wait(&pipeline);
     assert!(!recorder.takes_raw());
     assert!(recorder.finish(Duration::from_secs(60)));
@@ -305,6 +305,29 @@ fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
     assert!(pairs.iter().all(|(frames, records)| *frames > 0 && frames == records), "{pairs:?}");
     assert!(pairs[0].0 >= 35 && pairs[1].0 >= 6 && pairs[2].0.is_multiple_of(10), "the last one begins with a key frame: {pairs:?}");
     assert_eq!(pairs.iter().map(|(frames, _)| frames).sum::<usize>(), 120, "{pairs:?}");
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_waits_when_faces_are_hidden_leaves_neither_a_raw_frame_nor_a_record() {
+    let (recorder, notices, folder) = recorder("hidden", 60_000);
+    let ms = gst::ClockTime::from_mseconds;
+    let push = |numbers: std::ops::Range<u64>| {
+        for time in numbers.map(|number| ms(100 * number)) {
+            let caps = "video/x-raw,format=I420,width=64,height=64,framerate=10/1".parse().unwrap();
+            recorder.push(Frame { caps, buffer: gst::Buffer::from_mut_slice(vec![90; 64 * 64 * 3 / 2]), time });
+            recorder.write(Some(RECORD), time);
+        }
+    };
+    push(0..10);
+    recorder.set_raw_only(true, Some(ms(1450)));
+    push(10..20);
+    // As when a command comes again, or another one.
+    recorder.set_raw_only(true, None);
+    push(20..25);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    assert_eq!(recorded(&folder), [(10, 10), (10, 10)]);
     assert!(notices.lock().is_empty(), "{notices:?}");
     fs::remove_dir_all(folder).unwrap();
 }
