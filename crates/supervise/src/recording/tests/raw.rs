@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Changes between encoded and raw frames, and between raw ones that show faces and such that hide them.
+
+use super::*;
+
+#[test]
+fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
+    let (recorder, notices, folder) = recorder("raw-only", 60_000);
+    let source = "videotestsrc is-live=true num-buffers=120 ! video/x-raw,format=I420,width=64,height=64,framerate=20/1 \
+                  ! x264enc tune=zerolatency key-int-max=10 ! h264parse";
+    let pipeline = record_encoded(&recorder, source, gst::ClockTime::ZERO);
+    let (decoded, latest) = channel();
+    let pad = pipeline.iterate_sinks().next().unwrap().unwrap().static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0).unwrap();
+        let segment = segment.segment().downcast_ref::<gst::ClockTime>().unwrap();
+        let _ = decoded.send(segment.to_running_time(info.buffer().unwrap().pts()).unwrap());
+        gst::PadProbeReturn::Ok
+    });
+    // Waits for a decoded frame of a time or a later one. On a busy machine, that is long after the time itself.
+    let wait_for = |time| while latest.recv_timeout(Duration::from_secs(60)).unwrap() < time {};
+    let now = || pipeline.current_running_time().unwrap();
+    wait_for(gst::ClockTime::from_seconds(2));
+    let raw_from = now();
+    // The time does not matter after encoded frames.
+    recorder.set_raw_only(true, Some(raw_from + gst::ClockTime::SECOND));
+    assert!(recorder.takes_raw());
+    wait_for(raw_from + gst::ClockTime::from_mseconds(300));
+    recorder.set_raw_only(false, None);
+    wait(&pipeline);
+    assert!(!recorder.takes_raw());
+    assert!(recorder.finish(Duration::from_secs(60)));
+    let pairs = recorded(&folder);
+    assert_eq!(pairs.len(), 3, "the camera's video, raw frames, the camera's video: {pairs:?}");
+    assert!(pairs.iter().all(|(frames, records)| *frames > 0 && frames == records), "{pairs:?}");
+    assert!(pairs[0].0 >= 35 && pairs[1].0 >= 6 && pairs[2].0.is_multiple_of(10), "the last one begins with a key frame: {pairs:?}");
+    assert_eq!(pairs.iter().map(|(frames, _)| frames).sum::<usize>(), 120, "{pairs:?}");
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_waits_when_faces_are_hidden_leaves_neither_a_raw_frame_nor_a_record() {
+    let (recorder, notices, folder) = recorder("hidden", 60_000);
+    let ms = gst::ClockTime::from_mseconds;
+    let push = |numbers: std::ops::Range<u64>| {
+        for time in numbers.map(|number| ms(100 * number)) {
+            let caps = "video/x-raw,format=I420,width=64,height=64,framerate=10/1".parse().unwrap();
+            recorder.push(Frame { caps, buffer: gst::Buffer::from_mut_slice(vec![90; 64 * 64 * 3 / 2]), time });
+            recorder.write(Some(RECORD), time);
+        }
+    };
+    push(0..10);
+    recorder.set_raw_only(true, Some(ms(1450)));
+    push(10..20);
+    // As when a command comes again, or another one.
+    recorder.set_raw_only(true, None);
+    push(20..25);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    assert_eq!(recorded(&folder), [(10, 10), (10, 10)]);
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
+    let (recorder, notices, folder) = recorder("waits", 60_000);
+    let (send, encoded) = channel();
+    let one = "videotestsrc num-buffers=1 ! video/x-raw,format=I420,width=64,height=64 ! x264enc ! h264parse";
+    let one = play(one, move |sample| send.send((sample.caps_owned().unwrap(), sample.buffer_owned().unwrap())).unwrap());
+    one.set_state(gst::State::Playing).unwrap();
+    wait(&one);
+    let (caps, buffer) = encoded.recv().unwrap();
+
+    let (recorded_raw, latest) = (recorder.clone(), Arc::new(Mutex::new(gst::ClockTime::ZERO)));
+    let waiting = latest.clone();
+    let source = "videotestsrc num-buffers=200 pattern=snow ! video/x-raw,format=I420,width=640,height=480,framerate=10/1";
+    let pipeline = play(source, move |sample| {
+        let (caps, buffer) = (sample.caps_owned().unwrap(), sample.buffer_owned().unwrap());
+        let time = buffer.pts().unwrap();
+        *waiting.lock() = time;
+        recorded_raw.push(Frame { caps, buffer, time });
+        recorded_raw.write(Some(RECORD), time);
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(60));
+        recorder.set_encoded(true);
+        let time = latest.lock().saturating_sub(gst::ClockTime::from_mseconds(50));
+        recorder.push(Frame { caps: caps.clone(), buffer: buffer.clone(), time });
+        recorder.set_encoded(false);
+    }
+    wait(&pipeline);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    let raw: Vec<_> = recorded(&folder).into_iter().filter(|pair| *pair != (1, 0)).collect();
+    assert!(raw.len() > 1 && raw.iter().all(|(frames, records)| frames == records), "{raw:?}");
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
