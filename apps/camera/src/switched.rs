@@ -31,8 +31,6 @@ pub struct Switched {
     encodes_pushed: bool,
     /// True while no individual faces leave.
     totals_only: Arc<AtomicBool>,
-    /// True while faces are hidden.
-    is_hiding: AtomicBool,
 }
 
 impl Switched {
@@ -44,13 +42,15 @@ impl Switched {
         let (geometry, encodes) = (settings.geometry, settings.files.is_drawn() || settings.turn.is_some());
         let encodes_pushed = settings.push_video == FilesVideo::Drawn || settings.turn.is_some();
         let overlays = overlays.inspect(|(overlay, _)| set_up(overlay, settings)).collect();
-        let is_hiding = AtomicBool::new(false);
-        Self { detector: detector.clone(), overlays, blur, geometry, encodes, encodes_pushed, totals_only, is_hiding }
+        Self { detector: detector.clone(), overlays, blur, geometry, encodes, encodes_pushed, totals_only }
     }
 
-    /// Sets what `switches` say from the time `now` on. What hides faces is set first.
+    /// Sets what `switches` say from the time `now` on.
     pub fn set(&self, switches: &Switches, recorder: Option<&Recorder>, pusher: Option<&Pusher>, now: gst::ClockTime) {
         self.totals_only.store(switches.totals_only, Ordering::Relaxed);
+        let record = |recorder: &Recorder| recorder.set_raw_only(switches.blur || self.encodes, switches.blur, now);
+        // A recording that hides faces ends before any is shown.
+        recorder.filter(|_| !switches.blur).map(record);
         for (overlay, draws) in &self.overlays {
             overlay.set_property_from_str("blur-faces", &name_of(if switches.blur { &self.blur } else { &BlurFaces::None }));
             let draws = *draws && !switches.totals_only;
@@ -58,10 +58,7 @@ impl Switched {
             properties.iter().for_each(|property| overlay.set_property(property, draws));
             overlay.set_property("draw-pose", draws && self.geometry);
         }
-        let was_hiding = self.is_hiding.swap(switches.blur, Ordering::Relaxed);
-        if let Some(recorder) = recorder {
-            recorder.set_raw_only(switches.blur || self.encodes, (switches.blur && !was_hiding).then_some(now));
-        }
+        recorder.filter(|_| switches.blur).map(record);
         if let Some(pusher) = pusher {
             pusher.set_raw_only(switches.blur || self.encodes_pushed);
         }

@@ -158,9 +158,11 @@ struct State {
     has_encoded: bool,
     /// True while only raw frames are recorded.
     is_raw_only: bool,
+    /// True while raw frames hide faces.
+    is_hiding: bool,
     /// The time of the first raw frame that may be taken.
     raw_from: gst::ClockTime,
-    /// True while a video of raw frames goes on until the next key frame of encoded ones.
+    /// True while raw frames go on until the next key frame of encoded ones.
     awaits_key: bool,
     sounds: Sounds,
 }
@@ -241,17 +243,17 @@ impl Recorder {
     /// Records raw frames alone, even if the source has encoded ones, or no more. No encoded frame is taken from now on. Raw ones go on where
     /// the encoded ones end. When encoded ones are wanted again, raw ones go on until the next key frame.
     ///
-    /// `hidden_from` is the time from which faces are hidden, if they were not before. If raw frames were recorded, those of before are
-    /// not taken any more.
-    pub fn set_raw_only(&self, is_raw_only: bool, hidden_from: Option<gst::ClockTime>) {
+    /// `is_hiding` tells whether raw frames hide faces: no recording has both. Those of before `now` that wait when hiding begins are not
+    /// taken.
+    pub fn set_raw_only(&self, is_raw_only: bool, is_hiding: bool, now: gst::ClockTime) {
         self.change(|state| {
             let encoded_until = state.run.as_ref().filter(|_| !state.takes_raw()).map(|run| run.end);
-            if hidden_from.is_some() && encoded_until.is_none() {
-                // With it, the records of frames that are not taken.
+            if is_hiding != state.is_hiding && encoded_until.is_none() {
                 self.shared.end_run(state);
             }
-            state.is_raw_only = is_raw_only;
-            state.raw_from = encoded_until.or(hidden_from).unwrap_or(state.raw_from);
+            let begins = is_hiding && !state.is_hiding;
+            state.raw_from = encoded_until.or(begins.then_some(now)).unwrap_or(state.raw_from);
+            (state.is_raw_only, state.is_hiding) = (is_raw_only, is_hiding);
         });
     }
 
@@ -262,10 +264,10 @@ impl Recorder {
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.shared.state.lock();
-        let was_raw = state.takes_raw();
+        let (was_raw, was_recording) = (state.takes_raw(), state.run.is_some());
         change(&mut state);
         let takes_encoded = state.takes_encoded();
-        state.awaits_key = takes_encoded && was_raw && state.run.is_some();
+        state.awaits_key = takes_encoded && was_raw && was_recording;
         if !takes_encoded && !was_raw {
             self.shared.end_run(&mut state);
         }

@@ -23,17 +23,17 @@ fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
     wait_for(gst::ClockTime::from_seconds(2));
     let raw_from = now();
     // The time does not matter after encoded frames.
-    recorder.set_raw_only(true, Some(raw_from + gst::ClockTime::SECOND));
+    recorder.set_raw_only(true, true, raw_from + gst::ClockTime::SECOND);
     assert!(recorder.takes_raw());
     wait_for(raw_from + gst::ClockTime::from_mseconds(300));
-    recorder.set_raw_only(false, None);
+    recorder.set_raw_only(false, false, now());
     wait(&pipeline);
     assert!(!recorder.takes_raw());
     assert!(recorder.finish(Duration::from_secs(60)));
     let pairs = recorded(&folder);
-    assert_eq!(pairs.len(), 3, "the camera's video, raw frames, the camera's video: {pairs:?}");
+    assert!((3..5).contains(&pairs.len()), "encoded, hidden, perhaps shown until a key frame, encoded: {pairs:?}");
     assert!(pairs.iter().all(|(frames, records)| *frames > 0 && frames == records), "{pairs:?}");
-    assert!(pairs[0].0 >= 35 && pairs[1].0 >= 6 && pairs[2].0.is_multiple_of(10), "the last one begins with a key frame: {pairs:?}");
+    assert!(pairs[0].0 >= 35 && pairs[1].0 >= 6 && pairs[pairs.len() - 1].0.is_multiple_of(10), "{pairs:?}");
     assert_eq!(pairs.iter().map(|(frames, _)| frames).sum::<usize>(), 120, "{pairs:?}");
     assert!(notices.lock().is_empty(), "{notices:?}");
     fs::remove_dir_all(folder).unwrap();
@@ -51,13 +51,15 @@ fn what_waits_when_faces_are_hidden_leaves_neither_a_raw_frame_nor_a_record() {
         }
     };
     push(0..10);
-    recorder.set_raw_only(true, Some(ms(1450)));
+    recorder.set_raw_only(true, true, ms(1450));
     push(10..20);
     // As when a command comes again, or another one.
-    recorder.set_raw_only(true, None);
+    recorder.set_raw_only(true, true, ms(2150));
     push(20..25);
+    recorder.set_raw_only(true, false, ms(2650));
+    push(25..30);
     assert!(recorder.finish(Duration::from_secs(60)));
-    assert_eq!(recorded(&folder), [(10, 10), (10, 10)]);
+    assert_eq!(recorded(&folder), [(10, 10), (10, 10), (5, 5)], "no recording shows faces and hides them");
     assert!(notices.lock().is_empty(), "{notices:?}");
     fs::remove_dir_all(folder).unwrap();
 }
@@ -83,6 +85,9 @@ fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
         recorded_raw.write(Some(RECORD), time);
     });
     pipeline.set_state(gst::State::Playing).unwrap();
+    while latest.lock().is_zero() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     for _ in 0..5 {
         std::thread::sleep(Duration::from_millis(60));
         recorder.set_encoded(true);
