@@ -240,8 +240,8 @@ impl Recorder {
         self.change(|state| state.has_encoded = has_encoded);
     }
 
-    /// Records raw frames alone, even if the source has encoded ones, or no more. No encoded frame is taken from now on. Raw ones go on where
-    /// the encoded ones end. When encoded ones are wanted again, raw ones go on until the next key frame.
+    /// With `is_raw_only`, records raw frames alone, which go on where encoded ones end; no encoded frame is taken from now on. Without it,
+    /// encoded ones are recorded if the source has any, from their next key frame on, and raw ones until then.
     ///
     /// `is_hiding` tells whether raw frames hide faces: no recording has both. Those of before `now` that wait when hiding begins are not
     /// taken.

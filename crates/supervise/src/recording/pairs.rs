@@ -49,11 +49,11 @@ impl Pairs {
     /// If the file cannot be created.
     pub fn begin(&self, mut number: u32) -> io::Result<(PathBuf, Arc<File>)> {
         loop {
-            let video = self.path(number, "mp4");
-            let created = if video.exists() { Err(ErrorKind::AlreadyExists.into()) } else { File::create_new(self.path(number, "ndjson")) };
+            let (video, lines) = (self.path(number, "mp4"), self.path(number, "ndjson"));
+            let created = if video.exists() { Err(ErrorKind::AlreadyExists.into()) } else { File::create_new(&lines) };
             match created.map(Arc::new) {
                 Ok(records) => {
-                    self.own.lock().add(number)?;
+                    self.own.lock().add(number).inspect_err(|_| drop(fs::remove_file(&lines)))?;
                     self.open.lock().push(Pair { number, is_closed: false, records: Arc::downgrade(&records) });
                     return Ok((video, records));
                 }

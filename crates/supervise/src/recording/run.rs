@@ -170,7 +170,8 @@ fn build(
     muxer.connect("format-location", false, move |arguments| {
         let muxer = arguments[0].get::<gst::Element>().ok()?;
         let next = waiting.lock().pop_front();
-        Some(next.and_then(|(number, begins)| begin(&muxer, &pairs, number, begins)).to_value())
+        // Without a path, the muxer would write over the video that has just ended. It cannot open an empty one.
+        Some(next.and_then(|(number, begins)| begin(&muxer, &pairs, number, begins)).unwrap_or_default().to_value())
     });
     Ok((pipeline, entry, track))
 }
