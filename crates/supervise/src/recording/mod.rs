@@ -243,8 +243,8 @@ impl Recorder {
     /// With `is_raw_only`, records raw frames alone, which go on where encoded ones end; no encoded frame is taken from now on. Without it,
     /// encoded ones are recorded if the source has any, from their next key frame on, and raw ones until then.
     ///
-    /// `is_hiding` tells whether raw frames hide faces: no recording that hides them shows any. Those of before `now` that wait when hiding begins are not
-    /// taken.
+    /// `is_hiding` tells whether raw frames hide faces: no recording that hides them shows any. Those of before `now` that wait when hiding
+    /// begins are not taken.
     pub fn set_raw_only(&self, is_raw_only: bool, is_hiding: bool, now: gst::ClockTime) {
         self.change(|state| {
             let encoded_until = state.run.as_ref().filter(|_| !state.takes_raw()).map(|run| run.end);

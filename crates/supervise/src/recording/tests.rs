@@ -63,6 +63,15 @@ fn record(recorder: &Arc<Recorder>, source: &str) -> gst::Pipeline {
     pipeline
 }
 
+/// Pushes raw frames with these numbers, ten for each second, and a record of each.
+fn push(recorder: &Recorder, numbers: std::ops::Range<u64>) {
+    for time in numbers.map(|number| gst::ClockTime::from_mseconds(100 * number)) {
+        let caps = "video/x-raw,format=I420,width=64,height=64,framerate=10/1".parse().unwrap();
+        recorder.push(Frame { caps, buffer: gst::Buffer::from_mut_slice(vec![90; 64 * 64 * 3 / 2]), time });
+        recorder.write(Some(RECORD), time);
+    }
+}
+
 /// Waits for the end of a pipeline.
 fn wait(pipeline: &gst::Pipeline) {
     let types = [gst::MessageType::Eos, gst::MessageType::Error];
@@ -364,14 +373,7 @@ fn recordings_stop_without_a_folder_and_go_on_with_it() {
 #[test]
 fn a_pair_that_cannot_begin_leaves_the_video_before_it() {
     let (recorder, notices, folder) = recorder("no-next", 3000);
-    let push = |numbers: std::ops::Range<u64>| {
-        for time in numbers.map(|number| gst::ClockTime::from_mseconds(100 * number)) {
-            let caps = "video/x-raw,format=I420,width=64,height=64,framerate=10/1".parse().unwrap();
-            recorder.push(Frame { caps, buffer: gst::Buffer::from_mut_slice(vec![90; 64 * 64 * 3 / 2]), time });
-            recorder.write(Some(RECORD), time);
-        }
-    };
-    push(0..25);
+    push(&recorder, 0..25);
     let list = folder.join(".door.pairs");
     while fs::read(&list).map_or(0, |known| known.len()) < 2 {
         std::thread::sleep(Duration::from_millis(20));
@@ -379,7 +381,7 @@ fn a_pair_that_cannot_begin_leaves_the_video_before_it() {
     // As on a full disk, nothing can be added to it.
     fs::remove_file(&list).unwrap();
     fs::create_dir(&list).unwrap();
-    push(25..40);
+    push(&recorder, 25..40);
     assert!(recorder.finish(Duration::from_secs(60)));
     assert_eq!(recorded(&folder), [(30, 30)]);
     assert!(notices.lock()[0].starts_with("Stopped("), "{notices:?}");

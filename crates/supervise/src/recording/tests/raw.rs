@@ -43,21 +43,14 @@ fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
 fn what_waits_when_faces_are_hidden_leaves_neither_a_raw_frame_nor_a_record() {
     let (recorder, notices, folder) = recorder("hidden", 60_000);
     let ms = gst::ClockTime::from_mseconds;
-    let push = |numbers: std::ops::Range<u64>| {
-        for time in numbers.map(|number| ms(100 * number)) {
-            let caps = "video/x-raw,format=I420,width=64,height=64,framerate=10/1".parse().unwrap();
-            recorder.push(Frame { caps, buffer: gst::Buffer::from_mut_slice(vec![90; 64 * 64 * 3 / 2]), time });
-            recorder.write(Some(RECORD), time);
-        }
-    };
-    push(0..10);
+    push(&recorder, 0..10);
     recorder.set_raw_only(true, true, ms(1450));
-    push(10..20);
+    push(&recorder, 10..20);
     // As when a command comes again, or another one.
     recorder.set_raw_only(true, true, ms(2150));
-    push(20..25);
+    push(&recorder, 20..25);
     recorder.set_raw_only(true, false, ms(2650));
-    push(25..30);
+    push(&recorder, 25..30);
     assert!(recorder.finish(Duration::from_secs(60)));
     assert_eq!(recorded(&folder), [(10, 10), (10, 10), (5, 5)], "no recording shows faces and hides them");
     assert!(notices.lock().is_empty(), "{notices:?}");
