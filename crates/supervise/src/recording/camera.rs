@@ -57,6 +57,9 @@ pub struct Tap {
     state: Mutex<State>,
 }
 
+/// When a picture is shown: the running time of its source, and the time in records.
+type Times = (gst::ClockTime, gst::ClockTime);
+
 #[derive(Debug, Default)]
 struct State {
     /// Id of the video that is analysed; `None` until it is decoded.
@@ -70,7 +73,7 @@ struct State {
     /// The latest time of a picture.
     latest: gst::ClockTime,
     /// The times of the last recorded pictures, the newest first.
-    recorded: VecDeque<gst::ClockTime>,
+    recorded: VecDeque<Times>,
     /// How many pictures are decoded at most before one that is shown before them.
     reordered: usize,
     /// The time of the last recorded picture in records.
@@ -135,7 +138,7 @@ impl Tap {
             self.record(state, None);
             *state = State { stream: state.stream.take(), reordered: state.reordered, last: state.last, ..State::default() };
         }
-        let before = state.waiting.iter().map(|(waiting, _)| &waiting.time).chain(&state.recorded);
+        let before = state.waiting.iter().map(|(waiting, _)| &waiting.time).chain(state.recorded.iter().map(|(time, _)| time));
         state.reordered = state.reordered.max(before.filter(|before| **before > picture.time).count());
         state.latest = state.latest.max(picture.time);
         state.waiting.push_back((picture, None));
@@ -185,17 +188,16 @@ impl Tap {
             look_ahead.is_none_or(|look_ahead| is_awaited && picture.time <= state.decoded && state.waiting.len() > look_ahead)
         };
         while state.waiting.front().is_some_and(|(picture, _)| is_due(state, picture)) {
-            let early = state.decoded_earlier();
-            let Some((Encoded { caps, mut buffer, time, .. }, known)) = state.waiting.pop_front() else { return };
-            let begins_again = state.recorded.front().is_some_and(|before| time > *before + JUMP);
-            state.recorded.push_front(time);
-            state.recorded.truncate(LOOK_AHEAD);
+            let Some((Encoded { caps, mut buffer, time: at, .. }, known)) = state.waiting.pop_front() else { return };
+            let begins_again = state.recorded.front().is_some_and(|(before, _)| at > *before + JUMP);
             let time = known.unwrap_or_else(|| match begins_again {
                 true => state.last + gst::ClockTime::MSECOND,
-                false => shifted(time, offset),
+                false => shifted(at, offset),
             });
+            buffer.make_mut().set_dts(state.decoding((at, time), offset));
+            state.recorded.push_front((at, time));
+            state.recorded.truncate(LOOK_AHEAD);
             state.last = time;
-            buffer.make_mut().set_dts(time.saturating_sub(early));
             let frame = Frame { caps, buffer, time };
             self.takers.iter().for_each(|taker| taker.take(frame.clone()));
         }
@@ -222,19 +224,19 @@ impl State {
         }
     }
 
-    /// How much earlier the first picture that waits is decoded than shown. It is decoded when the one is shown that has as many of all
-    /// pictures before it, less those that are reordered. Network cameras do not say it, and MP4 files need it.
-    fn decoded_earlier(&self) -> gst::ClockTime {
-        let mut times: Vec<_> = self.waiting.iter().map(|(picture, _)| picture.time).collect();
-        let Some((time, next)) = times.first().copied().zip(times.iter().min().copied()) else { return gst::ClockTime::ZERO };
-        times.retain(|time| *time > next);
-        // Before the first picture, there would have been others of the same length.
-        let length = times.iter().min().map_or(gst::ClockTime::ZERO, |time| *time - next);
-        let mut earlier: Vec<_> = self.recorded.iter().copied().filter(|time| *time < next).collect();
-        let steps = self.reordered.saturating_sub(self.recorded.len() - earlier.len());
-        earlier.push(next);
+    /// When a picture is decoded, as a time in records: when the one is shown that has as many of all pictures before it, less those that
+    /// are reordered. Network cameras do not say it, and MP4 files need it.
+    fn decoding(&self, picture: Times, offset: i64) -> gst::ClockTime {
+        let times = |(picture, known): &(Encoded, Option<gst::ClockTime>)| (picture.time, known.unwrap_or(shifted(picture.time, offset)));
+        let mut left: Vec<Times> = self.waiting.iter().map(times).chain([picture]).collect();
+        left.sort_unstable();
+        let next = left[0];
+        let mut earlier: Vec<Times> = self.recorded.iter().copied().filter(|(time, _)| *time < next.0).chain([next]).collect();
         earlier.sort_unstable_by(|a, b| b.cmp(a));
-        let missing = (steps + 1).saturating_sub(earlier.len()) as u64;
-        time.saturating_sub(earlier[steps.min(earlier.len() - 1)]) + length * missing
+        let steps = self.reordered.saturating_sub(self.recorded.len() + 1 - earlier.len());
+        // Before the first picture, there would have been others of the same length.
+        let length = left.iter().find(|(time, _)| *time > next.0).map_or(gst::ClockTime::ZERO, |(_, time)| time.saturating_sub(next.1));
+        let missing = (steps + 1).saturating_sub(earlier.len());
+        earlier[steps.min(earlier.len() - 1)].1.saturating_sub(length * missing as u64)
     }
 }

@@ -11,6 +11,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 use super::*;
 
 mod raw;
+mod reordered;
 
 const RECORD: &[u8] = b"{\"type\":\"face\"}\n";
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
