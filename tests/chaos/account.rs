@@ -191,7 +191,7 @@ impl Story {
         self.faults_of(camera).filter(|fault| fault.kind == Kind::DiskFull).map(span)
     }
 
-    /// From when on no frames came before a time, perhaps: what was not complete then is lost if the program crashes.
+    /// From when on no frames came before a time, perhaps: what was not complete then is lost if the program crashes or its disk is full.
     fn interrupted(&self, camera: usize, at: f64) -> f64 {
         since(&self.faults_of(camera).filter(|fault| fault.kind.stops_frames()).map(span).collect::<Vec<_>>(), at)
     }
@@ -207,8 +207,8 @@ impl Story {
 
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
-        let crashed = self.crashes(camera).flat_map(|at| [at, self.interrupted(camera, at)]);
-        let lost = crashed.chain(self.full(camera).map(|(from, _)| from)).map(|at| (at - CRASH_LOSES, at));
+        let stops = self.crashes(camera).chain(self.full(camera).map(|(from, _)| from));
+        let lost = stops.flat_map(|at| [at, self.interrupted(camera, at)]).map(|at| (at - CRASH_LOSES, at));
         // The camera's own picture is recorded from a key frame on, after the encoded one.
         let slow = self.slow(camera).filter(|(from, to)| self.crashes(camera).any(|at| (*from..*to).contains(&at)));
         let hides = self.faults_of(camera).filter(|fault| fault.kind == Kind::Hide);

@@ -55,6 +55,14 @@ struct Pair {
     written: f64,
 }
 
+impl Pair {
+    /// True if it ended before its first part was complete, also by its records. Otherwise somebody has emptied it.
+    fn is_first_part(&self) -> bool {
+        let last = self.lines.iter().rev().find_map(|line| serde_json::from_str::<Value>(line).ok()?["recording_time"].as_u64());
+        !self.has_begun && last.is_none_or(|time| time as f64 / 1e9 <= CRASH_LOSES)
+    }
+}
+
 /// The accounts of all recordings.
 pub fn accounts(story: &Story) -> Vec<Account> {
     gst::init().expect("GStreamer starts");
@@ -99,7 +107,7 @@ impl Recordings {
             let is_cut = is_cut(story, index, pair, pairs.get(number + 1));
             let name = &camera.name;
             let reason = || format!("{}: {}", pair.name, pair.broken.clone().unwrap_or_default());
-            self.playable.check(pair.broken.is_none() || is_cut && !pair.has_begun, name, pair.written, reason);
+            self.playable.check(pair.broken.is_none() || is_cut && pair.is_first_part(), name, pair.written, reason);
             self.take_frames(story, (index, name), pair, &mut found);
             self.take_records(story, (index, name), (pair, is_cut), (&mut found, &mut distances));
         }
