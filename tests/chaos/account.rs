@@ -21,6 +21,10 @@ const SETTLES: f64 = 16.0;
 const RESTARTS: f64 = 3.0;
 /// Seconds of a recording that a crash may lose, two distances of key frames, with the delay of the network.
 pub const CRASH_LOSES: f64 = 2.0 * KEY_INTERVAL as f64 / RATE as f64 + 1.0;
+/// Seconds of a recording that a power failure may lose: files are synced every second.
+const POWER_LOSES: f64 = CRASH_LOSES + 1.5;
+/// Seconds of messages that it may lose: spools are synced every five seconds.
+pub const POWER_LOSES_MESSAGES: f64 = 6.5;
 /// Seconds until messages arrive again after a fault of a broker or its network: the longest wait for a new attempt is 30 s.
 const RECONNECTS: f64 = 40.0;
 /// Seconds until everything runs after the start.
@@ -85,6 +89,16 @@ impl Story {
     /// Those ends that lose something.
     pub fn crashes(&self, camera: usize) -> impl Iterator<Item = f64> {
         self.ends(camera).filter(|end| end.asked != Some(Signal::TERM)).map(|end| end.at)
+    }
+
+    /// When the power of the program of a camera failed.
+    pub fn power_failures(&self, camera: usize) -> impl Iterator<Item = f64> {
+        self.faults_of(camera).filter(|fault| fault.kind == Kind::Power).map(|fault| fault.at.as_secs_f64())
+    }
+
+    /// How many seconds of a recording the end of its program at a time may lose.
+    pub fn loses(&self, camera: usize, at: f64) -> f64 {
+        if self.power_failures(camera).any(|failed| (failed - at).abs() < 2.0) { POWER_LOSES } else { CRASH_LOSES }
     }
 
     /// What the program of a camera counted of it.
@@ -208,7 +222,7 @@ impl Story {
     /// Those in which recordings may lack frames: also before a crash.
     pub fn unrecorded(&self, camera: usize) -> Vec<(f64, f64)> {
         let stops = self.crashes(camera).chain(self.full(camera).map(|(from, _)| from));
-        let lost = stops.flat_map(|at| [at, self.interrupted(camera, at)]).map(|at| (at - CRASH_LOSES, at));
+        let lost = stops.flat_map(|at| [at, self.interrupted(camera, at)].map(|from| (from - self.loses(camera, at), from)));
         // The camera's own picture is recorded from a key frame on, after the encoded one.
         let slow = self.slow(camera).filter(|(from, to)| self.crashes(camera).any(|at| (*from..*to).contains(&at)));
         let hides = self.faults_of(camera).filter(|fault| fault.kind == Kind::Hide);

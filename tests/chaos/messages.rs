@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::account::{Account, Story, is_calm};
+use crate::account::{Account, POWER_LOSES_MESSAGES, Story, is_calm};
 use crate::cameras::{NUMBERS, WITH_FACE, round_of};
 use crate::programs::Counted;
 use crate::watched::Watched;
@@ -32,7 +32,7 @@ pub fn accounts(story: &Story) -> Vec<Account> {
     for (index, camera) in story.cameras.iter().enumerate() {
         let all = unique(story, camera, &mut whole);
         look_at_order(&all, &camera.name, &mut ordered);
-        look_for_missing(&all, camera, &story.counted(index), &mut delivered);
+        look_for_missing(&all, camera, &story.counted(index), story.power_failures(index).collect(), &mut delivered);
         look_at_events(story, index, camera, &all, &mut events);
     }
     vec![whole, ordered, delivered, events, alerts(story)]
@@ -77,7 +77,7 @@ fn missing(all: &Ordered) -> Vec<(&str, Vec<u64>)> {
     counts.iter().map(|(start, counts)| (*start, below(counts))).collect()
 }
 
-fn look_for_missing(all: &Ordered, camera: &Watched, counted: &[Counted], delivered: &mut Account) {
+fn look_for_missing(all: &Ordered, camera: &Watched, counted: &[Counted], failures: Vec<f64>, delivered: &mut Account) {
     // The last sample of each process.
     let last = || counted.chunk_by(|one, next| one.pid == next.pid).filter_map(<[Counted]>::last);
     let sum = |name: &str| last().map(|sample| sample.get(name)).sum::<f64>() as u64;
@@ -88,14 +88,24 @@ fn look_for_missing(all: &Ordered, camera: &Watched, counted: &[Counted], delive
     }
     if camera.spool.is_some() {
         let text = || format!("{exported} messages before the last samples, {} arrived, {dropped} dropped", all.len());
-        delivered.check(all.len() as u64 + dropped >= exported, &camera.name, None, text);
+        let lost = failures.iter().map(|at| lost_by(counted, *at)).sum::<f64>() as u64;
+        delivered.check(all.len() as u64 + dropped + lost >= exported, &camera.name, None, text);
     }
     delivered.checked += all.len();
 }
 
+/// How many messages a power failure may have lost.
+fn lost_by(counted: &[Counted], failure: f64) -> f64 {
+    let until = |at: f64| counted.iter().rfind(|sample| sample.at < at);
+    let Some(last) = until(failure) else { return 0.0 };
+    let synced = until(last.at - POWER_LOSES_MESSAGES).filter(|sample| sample.pid == last.pid);
+    last.get(EXPORTED) - synced.map_or(0.0, |sample| sample.get(EXPORTED))
+}
+
 fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, events: &mut Account) {
     let ends = story.ends(index).filter(|_| camera.spool.is_none()).map(|end| (story.unsent(index, end.at), end.at));
-    let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).collect();
+    let failures = story.power_failures(index).map(|at| (at - POWER_LOSES_MESSAGES, at));
+    let spans: Vec<_> = story.disturbed(index).into_iter().chain(story.misdated(index)).chain(ends).chain(failures).collect();
     let times = |kind: &str| -> Vec<f64> {
         let of_kind = all.iter().filter(|(_, _, record)| record["type"] == kind);
         without_other_hours(of_kind.filter_map(|(_, _, record)| story.since_start(record["utc"].as_str()?)).collect(), |time| *time)

@@ -183,6 +183,14 @@ impl Program {
         }
     }
 
+    /// Kills the process, and waits until it has ended.
+    pub fn kill(&mut self) {
+        self.end(Signal::KILL);
+        while self.keep(false) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Stops the process for a while, or lets it go on.
     pub fn pause(&mut self, is_paused: bool) {
         if is_paused {

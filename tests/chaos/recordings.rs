@@ -91,7 +91,7 @@ impl Recordings {
             playable: Account::new("every recording can be played, also after a crash"),
             once: Account::new("a recording has frames of its own camera, each once and in order"),
             complete: Account::new("each frame is recorded while nothing disturbs its camera, program, network and disk"),
-            crashes: Account::new("a crash loses at most two distances of key frames"),
+            crashes: Account::new("a crash loses at most two distances of key frames, and a power failure a second more"),
             fitting: Account::new("each record is whole, has the time of a frame beside it, the place of its face, and the time of day"),
             analysed: Account::new("each recorded frame with a face has a record while nothing disturbs"),
             hidden: Account::new("no face is visible in recordings while a camera hides faces, or has said so"),
@@ -213,7 +213,8 @@ impl Recordings {
             if is_calm(&spans, end.at - 12.0, end.at - 1.2) {
                 let times = found.keys().map(|number| story.shown_at(*number));
                 let last = times.filter(|at| *at < end.at).fold(0.0, f64::max);
-                self.crashes.check(end.at - last <= CRASH_LOSES, &camera.name, end.at, || format!("it lost {:.1} s", end.at - last));
+                self.crashes
+                    .check(end.at - last <= story.loses(index, end.at), &camera.name, end.at, || format!("it lost {:.1} s", end.at - last));
             }
         }
     }

@@ -31,6 +31,8 @@ pub enum Kind {
     Reload,
     /// A wrong one: the program goes on.
     ReloadWrong,
+    /// The power of the program fails: SIGKILL, and its disks keep what they have synced.
+    Power,
     /// The program gets no more memory.
     Memory,
     /// SIGSTOP, and SIGCONT at the end.
@@ -76,10 +78,11 @@ pub enum Kind {
 
 impl Kind {
     /// Those of a camera, its program and its network, and the longest time in seconds.
-    const OF_CAMERAS: [(Self, u64); 25] = [
+    const OF_CAMERAS: [(Self, u64); 26] = [
         (Self::Kill, 1),
         (Self::Kill, 1),
         (Self::Terminate, 1),
+        (Self::Power, 1),
         (Self::Reload, 1),
         (Self::ReloadWrong, 1),
         (Self::Memory, 5),
@@ -131,7 +134,7 @@ impl Kind {
     }
 
     pub fn ends_process(self) -> bool {
-        matches!(self, Self::Kill | Self::Terminate | Self::Reload | Self::Memory)
+        matches!(self, Self::Kill | Self::Power | Self::Terminate | Self::Reload | Self::Memory)
     }
 }
 
@@ -147,10 +150,20 @@ impl Counts {
         self.alone + self.together
     }
 
+    /// True if a camera has disks of its own, and its program no other camera.
+    pub fn has_disks(self, camera: usize) -> bool {
+        has_disk(camera) && camera < self.alone
+    }
+
     /// The index of the program of a camera.
     pub fn program_of(self, camera: usize) -> usize {
         camera.min(self.alone)
     }
+}
+
+/// True if a camera records to a disk of its own.
+pub fn has_disk(camera: usize) -> bool {
+    camera % 3 == 1
 }
 
 /// A fault.
@@ -217,11 +230,12 @@ pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fa
     faults
 }
 
-/// What happens to a process happens by its first camera. After the first minutes, every second camera, those in one process and the
-/// dashboard are not ended, so that they live long enough to show whether they grow.
+/// What happens to a process happens by its first camera, and its power fails only with disks of its own. After the first minutes, every
+/// second camera, those in one process and the dashboard are not ended, so that they live long enough to show whether they grow.
 fn is_spared(target: Target, kind: Kind, counts: Counts, is_late: bool) -> bool {
     match target {
         Target::Camera(index) if kind.is_of_process() && index > counts.alone => true,
+        Target::Camera(index) if kind == Kind::Power && !counts.has_disks(index) => true,
         Target::Camera(index) => is_late && kind.ends_process() && (index % 2 == 1 || index >= counts.alone),
         _ => is_late && target == Target::Dashboard && kind.ends_process(),
     }

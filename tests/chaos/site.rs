@@ -100,7 +100,7 @@ impl Site {
     /// What cannot be done on this machine.
     fn left_out(&self, folder: &Path) -> Vec<String> {
         let has_disk = self.watched.len() < 2 || self.watched.iter().any(|camera| camera.disk.is_some());
-        let disk = (!has_disk).then_some("no full disk: mounting one needs root");
+        let disk = (!has_disk).then_some("no full disk and no power failure: mounting one needs root");
         let clock = faketime().is_none().then_some("no steps of the clock: faketime is not installed");
         let slow = slow_disk(folder).is_none().then_some("no slow disks: cc is not installed");
         let ray = scan::python_with_ray().is_none().then_some("no scan on Ray: RAY_PYTHON is not set");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::ioctl::{Setter, ioctl, opcode};
 use rustix::process::Signal;
 use test_support::broker::free_port;
 use test_support::repository;
@@ -15,14 +16,21 @@ use crate::brokers::Mqtt;
 use crate::cameras::address;
 use crate::programs::Program;
 use crate::proxy::Link;
-use crate::schedule::Kind;
+use crate::schedule::{Kind, has_disk};
 use crate::viewer::Viewer;
 
 /// Seconds of a recording.
 const RECORDING_S: u32 = 20;
 /// The size of a disk that becomes full, with room for the recordings of a minute, and for what a program needs beside them.
-const DISK_MIB: u64 = 64;
+const DISK_MIB: u64 = 80;
 const MINUTE_MIB: u64 = 2;
+/// The size of the disk of a spool.
+const SPOOL_MIB: u64 = 256;
+/// A disk that is not used any more within this time is held by somebody else.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The ioctl that stops an ext4 file system at once, and the flag by which it writes nothing before.
+const SHUTDOWN: rustix::ioctl::Opcode = opcode::read::<u32>(b'X', 125);
+const WITHOUT_LOG: u32 = 2;
 /// Bytes wait for so long on a slow network.
 const SLOW: Duration = Duration::from_millis(300);
 
@@ -43,6 +51,8 @@ pub struct Watched {
     source: Link,
     pub broker: Link,
     pub disk: Option<Disk>,
+    /// That of the spool.
+    spool_disk: Option<Disk>,
     /// Plays what it serves.
     pub viewer: Option<Viewer>,
     /// A file that says how far the program's clock is ahead.
@@ -53,7 +63,7 @@ pub struct Watched {
 
 impl Watched {
     /// The camera at `/index`, and the table of its configuration. `broker` is the protocol and the port of its broker. Some have a spool, some
-    /// a disk of their own, some a clock of their own or a slow disk if they are alone, and some hide faces.
+    /// disks of their own, some a clock of their own or a slow disk if they are alone, and some hide faces.
     pub fn new(
         folder: &Path,
         (index, name): (usize, &str),
@@ -65,9 +75,12 @@ impl Watched {
         let (home, is_alone) = (folder.join(name), program == index);
         fs::create_dir_all(&home).expect("a folder");
         let (protocol, [source, broker]) = (broker.0, [camera, broker.1].map(Link::to));
-        let disk = if index % 3 == 1 { Disk::mount(&home.join("disk"), length) } else { None };
-        let (spool, is_blurred) = ((index % 3 != 2).then(|| home.join("spool")), index % 4 == 3);
-        let recorded = disk.as_ref().map_or(&home, |disk| &disk.0).join("days");
+        let size_mib = DISK_MIB + MINUTE_MIB * (length.as_secs() / 60);
+        let mount = |name, mib| has_disk(index).then(|| Disk::mount(home.join(name), mib)).flatten();
+        let (disk, spool_disk) = (mount("disk", size_mib), mount("store", SPOOL_MIB));
+        let place = |disk: &Option<Disk>| disk.as_ref().map_or(&home, |disk| &disk.folder).clone();
+        let (spool, is_blurred) = ((index % 3 != 2).then(|| place(&spool_disk).join("spool")), index % 4 == 3);
+        let recorded = place(&disk).join("days");
         let switches = (protocol == "mqtt").then(|| format!("publish.switches-file = \"{}\"\n", home.join("switches").display()));
         let served = index.is_multiple_of(4).then(free_port);
         let rtsp = served.map(|port| format!("rtsp.listen = \"127.0.0.1:{port}\"\n"));
@@ -86,7 +99,7 @@ impl Watched {
         let (hides, asked, name, recordings) = (Vec::new(), None, name.to_owned(), home.join("days"));
         let clock = (index % 4 == 2 && is_alone && faketime().is_some()).then(|| home.join("clock"));
         let slow = (index % 2 == 1 && is_alone && slow_disk(folder).is_some()).then(|| home.join("slow"));
-        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, viewer, clock, slow }, table)
+        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, spool_disk, viewer, clock, slow }, table)
     }
 
     /// Begins or ends a fault of its program, its networks, its disk or its clock.
@@ -98,6 +111,10 @@ impl Watched {
             Kind::SourceDelay => self.source.delay(if is_on { SLOW } else { Duration::ZERO }),
             Kind::SourceLoseUp => self.source.lose(0, is_on),
             Kind::SourceLoseDown => self.source.lose(1, is_on),
+            Kind::Power if is_on => {
+                program.kill();
+                self.disk.iter().chain(&self.spool_disk).for_each(Disk::fail);
+            }
             Kind::DiskFull => self.disk.iter().for_each(|disk| disk.fill(is_on)),
             Kind::DiskSlow => self.slow.iter().for_each(|path| drop(if is_on { fs::write(path, "") } else { fs::remove_file(path) })),
             Kind::ClockAhead => self.set_clock(if is_on { "+3600" } else { "+0" }),
@@ -212,20 +229,28 @@ pub fn faketime() -> Option<PathBuf> {
     folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
 }
 
-/// A disk of its own, which can be full.
-pub struct Disk(PathBuf);
+/// A disk of its own, which can be full, and whose power can fail.
+pub struct Disk {
+    folder: PathBuf,
+    image: PathBuf,
+}
 
 impl Disk {
-    /// A file system in memory. `None` without the right to mount one.
-    fn mount(folder: &Path, length: Duration) -> Option<Self> {
-        fs::create_dir_all(folder).expect("a folder");
-        let size = format!("size={}m", DISK_MIB + MINUTE_MIB * (length.as_secs() / 60));
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "chaos"]).arg(folder).status();
-        status.is_ok_and(|status| status.success()).then(|| Self(folder.to_owned()))
+    /// An ext4 file system in a file beside `folder`. `None` without the right to mount one.
+    fn mount(folder: PathBuf, mib: u64) -> Option<Self> {
+        let disk = Self { image: folder.with_extension("img"), folder };
+        fs::create_dir_all(&disk.folder).expect("a folder");
+        fs::File::create(&disk.image).and_then(|file| file.set_len(mib << 20)).expect("a file");
+        let has_made = Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&disk.image).status();
+        (has_made.is_ok_and(|status| status.success()) && disk.attach()).then_some(disk)
+    }
+
+    fn attach(&self) -> bool {
+        Command::new("mount").args(["-o", "loop"]).args([&self.image, &self.folder]).status().is_ok_and(|status| status.success())
     }
 
     fn fill(&self, is_full: bool) {
-        let path = self.0.join("full");
+        let path = self.folder.join("full");
         if is_full {
             let mut file = fs::File::create(path).expect("a file");
             while file.write_all(&[0; 4096]).is_ok() {}
@@ -234,15 +259,31 @@ impl Disk {
         }
     }
 
+    /// Forgets what was written and not synced.
+    #[allow(unsafe_code)]
+    fn fail(&self) {
+        let folder = fs::File::open(&self.folder).expect("a folder");
+        // SAFETY: `SHUTDOWN` has the number of EXT4_IOC_SHUTDOWN, which reads an integer.
+        unsafe { ioctl(&folder, Setter::<SHUTDOWN, u32>::new(WITHOUT_LOG)) }.expect("an ext4 file system");
+        drop(folder);
+        let end = Instant::now() + PATIENCE;
+        while !Command::new("umount").arg(&self.folder).status().is_ok_and(|status| status.success()) {
+            assert!(Instant::now() < end, "{}: in use", self.folder.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(self.attach(), "{}: cannot be mounted again", self.folder.display());
+    }
+
     /// Moves what was recorded to a folder that stays.
     pub fn keep(&self, folder: &Path) {
         self.fill(false);
-        let _ = Command::new("cp").arg("-a").arg(self.0.join("days")).arg(folder).status();
+        let _ = Command::new("cp").arg("-a").arg(self.folder.join("days")).arg(folder).status();
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
+        let _ = fs::remove_file(&self.image);
     }
 }
