@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::brokers::Messages;
+use crate::browser::Seen;
 use crate::cameras::{KEY_INTERVAL, NUMBERS, RATE};
 use crate::programs::{Counted, End, Program};
 use crate::schedule::{Fault, Kind, Target};
@@ -53,6 +54,8 @@ pub struct Story {
     pub messages: Messages,
     /// The cameras of the fleet as a page got them, and when.
     pub page: Vec<(f64, Value)>,
+    /// What the page has shown in a browser.
+    pub browser: Option<Seen>,
     /// Records of the dashboard's own source by `/v1`, and when they arrived.
     pub followed: Vec<(f64, Value)>,
     /// Spans of the timelines of cameras: when, in seconds since 1970, and the mean number of faces.

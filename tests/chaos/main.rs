@@ -11,6 +11,7 @@
 
 mod account;
 mod brokers;
+mod browser;
 mod cameras;
 mod clients;
 mod likeness;
@@ -61,6 +62,7 @@ fn chaos() {
     let story = site::run(&folder, length, counts, faults);
     let mut accounts =
         [recordings::accounts(&story), messages::accounts(&story), shown::accounts(&story), processes::accounts(&story)].concat();
+    accounts.extend(story.browser.as_ref().map(|seen| browser::account(&story, seen)));
     accounts.extend(story.scan.clone());
     page::write(&folder, seed, &story, &accounts);
     for account in &accounts {

@@ -12,6 +12,7 @@ use test_support::broker::free_port;
 
 use crate::account::{Account, Story};
 use crate::brokers::{Mqtt, Nats};
+use crate::browser::Watcher;
 use crate::cameras::{Cameras, address};
 use crate::clients::Clients;
 use crate::programs::Program;
@@ -37,6 +38,8 @@ struct Site {
     programs: Vec<Program>,
     dashboard: Program,
     clients: Clients,
+    /// A browser with the dashboard's page.
+    browser: Option<Watcher>,
     /// The network of the dashboard to its broker.
     dashboard_link: Link,
     mqtt: Mqtt,
@@ -50,6 +53,7 @@ pub fn run(folder: &Path, length: Duration, counts: Counts, faults: Vec<Fault>) 
     let left_out = site.left_out(folder);
     left_out.iter().for_each(|text| println!("chaos: {text}"));
     let scan = site.play((start, length), folder, &faults);
+    let browser = site.browser.take().map(Watcher::end);
     let timelines = site.end(begun);
     let scan = scan.map(|scan| scan.join().expect("no panic"));
     let Site { cameras, watched, programs, dashboard, clients, mqtt, nats, .. } = site;
@@ -69,6 +73,7 @@ pub fn run(folder: &Path, length: Duration, counts: Counts, faults: Vec<Fault>) 
         dashboard,
         messages,
         page,
+        browser,
         followed,
         timelines,
         scan,
@@ -94,7 +99,8 @@ impl Site {
         let port = free_port();
         let dashboard = dashboard(folder, dashboard_link.port, &address(counts.all(), cameras.port), port, start);
         let clients = Clients::start(port, start);
-        Self { cameras, watched, programs, dashboard, clients, dashboard_link, mqtt, nats }
+        let browser = Watcher::start(folder, port, start);
+        Self { cameras, watched, programs, dashboard, clients, browser, dashboard_link, mqtt, nats }
     }
 
     /// What cannot be done on this machine.
@@ -104,7 +110,8 @@ impl Site {
         let clock = faketime().is_none().then_some("no steps of the clock: faketime is not installed");
         let slow = slow_disk(folder).is_none().then_some("no slow disks: cc is not installed");
         let ray = scan::python_with_ray().is_none().then_some("no scan on Ray: RAY_PYTHON is not set");
-        disk.into_iter().chain(clock).chain(slow).chain(ray).map(str::to_owned).collect()
+        let browser = self.browser.is_none().then_some("no browser: chromium is not installed");
+        disk.into_iter().chain(browser).chain(clock).chain(slow).chain(ray).map(str::to_owned).collect()
     }
 
     /// Does what the schedule says. At half of the time, recordings are scanned.
