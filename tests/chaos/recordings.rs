@@ -26,6 +26,9 @@ const SAME: u64 = 5_000_000;
 const DELAY: f64 = 1.0;
 /// Seconds from the moment at which a program says that it hides faces, and before the one at which it is told not to.
 const SWITCHES: f64 = 0.5;
+/// What `/metrics` calls frames that are not analysed, for want of time, and the seconds from one sample of it to the next.
+const SKIPPED: &str = "emotion_frames_skipped_total";
+const COUNTS: f64 = 2.5;
 /// The places of so many faces are compared with those of the film, at least: single ones may be as near to another place.
 pub const ENOUGH: usize = 20;
 /// A face may stay in records for so many frames after it has gone, and is found within so many.
@@ -197,12 +200,20 @@ impl Recordings {
                 bare.extend((has_record == Some(&false)).then_some(number));
             }
         }
-        for (account, numbers, what) in [(&mut self.complete, lost, "is in no recording"), (&mut self.analysed, bare, "has no record")] {
+        let counted = story.counted(index);
+        let skipped_until = |at: f64| counted.iter().rfind(|sample| sample.at < at).map_or(0.0, |sample| sample.get(SKIPPED));
+        let accounts = [(&mut self.complete, lost, "is in no recording", false), (&mut self.analysed, bare, "has no record", true)];
+        for (account, numbers, what, is_of_records) in accounts {
             let first_of = numbers.iter().filter(|number| !numbers.contains(&number.wrapping_sub(1)));
             for first in first_of {
                 let length = (*first..).take_while(|number| numbers.contains(number)).count();
+                let (at, to) = (story.shown_at(*first), story.shown_at(*first + length as u32));
+                // Those that a busy machine skips are counted. The camera's own picture, without hidden faces, has them.
+                let skipped = skipped_until(to + COUNTS) - skipped_until(at - COUNTS);
+                let is_skipped = (is_of_records || camera.is_blurred) && skipped >= length as f64;
                 account.checked -= 1;
-                account.check(false, &camera.name, story.shown_at(*first), || format!("frame {first} {what}, nor {} after it", length - 1));
+                let text = || format!("frame {first} {what}, nor {} after it, and {skipped} were skipped then", length - 1);
+                account.check(is_skipped, &camera.name, at, text);
             }
         }
     }
