@@ -2,6 +2,7 @@
 //! The three passes over a file: find, hide, look again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use emotion_core::geometry::{Point, Rect};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::hide::{Copying, hide};
 use super::look::{By, CENTERFACE_CONFIDENCE, CENTERFACE_TURNS, Eye, Find, THRESHOLD, TURNED, turn};
+use super::orientation::{Shot, orientations};
 use super::reading::{Others, each_frame};
 use super::tracks::{Cover, Look, Plan, Reason, Span, plan};
 use super::{left_out, photo, picture};
@@ -22,11 +24,6 @@ use crate::findings::Kind;
 const CLOSE_EVERY: usize = 6;
 /// CenterFace searches one of so many frames of a video: that takes longer than everything else that is done with a frame.
 const CENTERFACE_EVERY: usize = 24;
-/// Orientations of a video, besides upright, that no tag may tell. One of so many frames is searched in them, until the upright faces have
-/// this total confidence.
-const ORIENTATIONS: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), turn(180, false, 320)];
-const ORIENTATION_EVERY: usize = 48;
-const SURELY_UPRIGHT: f32 = 2.0;
 /// Every so many frames of the copy of a video are searched.
 const CHECK_EVERY: usize = 2;
 /// Rounds of hiding and looking again. After the last one, the frames on which there still is a face are hidden as a whole.
@@ -119,7 +116,7 @@ pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report
 /// Pass 1: what is on the frames of the original.
 fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Others), Failure> {
     let (mut looks, mut cuts): (Vec<Look>, _) = (Vec::new(), CutDetector::default());
-    let (mut upright, mut turned) = (0.0, ORIENTATIONS.map(|_| 0.0));
+    let mut shots: Vec<Shot> = Vec::new();
     let others = each_frame(copying.input, copying.limit, |shown| {
         let mut look = Look { time_ns: shown.time_ns, ..Look::default() };
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
@@ -127,41 +124,29 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
             look.finds = photo::faces(&shown.view, eye)?;
         } else {
             look.finds = faces(&shown.view, shown.number, look.is_cut, eye)?;
-            if upright < SURELY_UPRIGHT && shown.number % ORIENTATION_EVERY == ORIENTATION_EVERY / 4 {
-                upright += total_confidence(&look.finds);
-                for (total, turn) in turned.iter_mut().zip(ORIENTATIONS) {
-                    let mut finds = Vec::new();
-                    eye.look_turned(By::EmotionFace, &shown.view, turn, TURNED, &mut finds)?;
-                    *total += total_confidence(&finds);
-                }
+            if look.is_cut || shots.is_empty() {
+                shots.push(Shot::beginning_at(shown.number));
             }
+            shots.last_mut().expect("it has begun").look(shown, &look.finds, eye)?;
         }
         looks.push(look);
         Ok(())
     })?;
-    if let Some(turn) = orientation(upright, turned) {
-        find_turned(copying, turn, &mut looks, eye)?;
+    let turned = orientations(&shots);
+    if !turned.is_empty() {
+        find_turned(copying, &turned, &mut looks, eye)?;
     }
     Ok((looks, others))
 }
 
-/// The orientation of a video by the total confidence of its faces, upright and in each of [`ORIENTATIONS`]; `None` if it is upright.
-fn orientation(upright: f32, turned: [f32; ORIENTATIONS.len()]) -> Option<Turn> {
-    let best = turned.into_iter().zip(ORIENTATIONS).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.filter(|(total, _)| *total > upright).map(|(_, turn)| turn)
-}
-
-fn total_confidence(finds: &[Find]) -> f32 {
-    finds.iter().map(|find| find.confidence).filter(|confidence| *confidence >= TURNED).sum()
-}
-
-/// Adds to `looks` the faces on the frames of a video that are turned upright by `turn`.
-fn find_turned(copying: Copying, turn: Turn, looks: &mut [Look], eye: &mut Eye) -> Result<(), Failure> {
+/// Adds to `looks` the faces on some frames of a video, which their turns make upright.
+fn find_turned(copying: Copying, turned: &[(Range<usize>, Turn)], looks: &mut [Look], eye: &mut Eye) -> Result<(), Failure> {
     let (mut copy, expected) = (TurnedCopy::default(), looks.len());
     each_frame(copying.input, copying.limit, |shown| {
         let look = looks.get_mut(shown.number).ok_or(Failure::Frames { expected, found: shown.number + 1 })?;
+        let Some((_, turn)) = turned.iter().find(|(frames, _)| frames.contains(&shown.number)) else { return Ok(()) };
         let size = shown.view.size();
-        copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..turn });
+        copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..*turn });
         let view = copy.view()?;
         let found = faces(&view, shown.number, look.is_cut, eye)?;
         let to_frame = |find: Find| Find { rect: copy.to_frame(find.rect.from_norm(view.size())).to_norm(size), ..find };
@@ -290,13 +275,6 @@ mod tests {
         assert!(is_hidden(rect, &Cover { boxes: Vec::new(), is_whole: true }) && !is_hidden(rect, &Cover::default()));
         let halves = vec![Rect::new(0.36, 0.4, 0.1, 0.1), Rect::new(0.44, 0.4, 0.1, 0.1)];
         assert!(is_hidden(rect, &Cover { boxes: halves, is_whole: false }), "two that overlap");
-    }
-
-    #[test]
-    fn the_orientation_of_a_video_is_that_with_the_surest_faces() {
-        let totals = [(0.3, [0.0, 0.1, 1.4]), (14.6, [1.5, 0.3, 1.6]), (0.0, [1.4, 0.0, 0.0]), (0.0, [0.0; 3])];
-        let found = totals.map(|(upright, turned)| orientation(upright, turned));
-        assert_eq!(found, [Some(ORIENTATIONS[2]), None, Some(ORIENTATIONS[0]), None]);
     }
 
     #[test]

@@ -24,6 +24,7 @@
 //! | `review` | the page of what to look at |
 
 pub mod options;
+mod orientation;
 mod failure;
 mod look;
 mod reading;
