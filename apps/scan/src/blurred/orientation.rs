@@ -9,11 +9,12 @@ use super::failure::Failure;
 use super::look::{By, Eye, Find, TURNED, turn};
 use super::reading::Shown;
 
-/// Orientations besides upright. This frame of a shot, and each one so many later, is searched in them, until the upright faces have this total
-/// confidence.
+/// Orientations besides upright.
 const ORIENTATIONS: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), turn(180, false, 320)];
-const ORIENTATION_AT: usize = 4;
-const ORIENTATION_EVERY: usize = 48;
+/// Each frame of a shot at so many is searched in them, and soon after its beginning these, until the upright faces have this total confidence:
+/// what moves fast is soon gone.
+const EVERY: usize = 48;
+const SOON: [usize; 2] = [8, 24];
 const SURELY_UPRIGHT: f32 = 2.0;
 /// A shot whose faces have less has the orientation of the whole video.
 const CLEAR: f32 = 0.5;
@@ -35,7 +36,8 @@ impl Shot {
 
     /// Takes the faces of a frame, and searches some frames in each orientation.
     pub(super) fn look(&mut self, shown: &Shown, upright: &[Find], eye: &mut Eye) -> Result<(), Failure> {
-        if self.upright >= SURELY_UPRIGHT || (shown.number - self.first) % ORIENTATION_EVERY != ORIENTATION_AT {
+        let number = shown.number - self.first;
+        if self.upright >= SURELY_UPRIGHT || !number.is_multiple_of(EVERY) && !SOON.contains(&number) {
             return Ok(());
         }
         self.upright += total_confidence(upright);
