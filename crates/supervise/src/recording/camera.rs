@@ -78,6 +78,8 @@ struct State {
     reordered: usize,
     /// The time of the last recorded picture in records.
     last: gst::ClockTime,
+    /// When it is decoded.
+    last_decoding: gst::ClockTime,
     /// Sound that waits for the next decoded picture.
     sounds: VecDeque<Encoded>,
     /// True if sound was passed on.
@@ -136,7 +138,13 @@ impl Tap {
         if is_earlier && is_key {
             // A file that is played again.
             self.record(state, None);
-            *state = State { stream: state.stream.take(), reordered: state.reordered, last: state.last, ..State::default() };
+            *state = State {
+                stream: state.stream.take(),
+                reordered: state.reordered,
+                last: state.last,
+                last_decoding: state.last_decoding,
+                ..State::default()
+            };
         }
         let before = state.waiting.iter().map(|(waiting, _)| &waiting.time).chain(state.recorded.iter().map(|(time, _)| time));
         state.reordered = state.reordered.max(before.filter(|before| **before > picture.time).count());
@@ -194,7 +202,9 @@ impl Tap {
                 true => state.last + gst::ClockTime::MSECOND,
                 false => shifted(at, offset),
             });
-            buffer.make_mut().set_dts(state.decoding((at, time), offset));
+            // Frames that have the time at which they come, and files that are played again, have no steady times.
+            state.last_decoding = state.decoding((at, time), offset).max(state.last_decoding).min(time);
+            buffer.make_mut().set_dts(state.last_decoding);
             state.recorded.push_front((at, time));
             state.recorded.truncate(LOOK_AHEAD);
             state.last = time;
@@ -235,7 +245,7 @@ impl State {
         earlier.sort_unstable_by(|a, b| b.cmp(a));
         let steps = self.reordered.saturating_sub(self.recorded.len() + 1 - earlier.len());
         // Before the first picture, there would have been others of the same length.
-        let length = left.iter().find(|(time, _)| *time > next.0).map_or(gst::ClockTime::ZERO, |(_, time)| time.saturating_sub(next.1));
+        let length = left.iter().find(|(time, _)| *time > next.0).map_or(gst::ClockTime::ZERO, |(time, _)| *time - next.0);
         let missing = (steps + 1).saturating_sub(earlier.len());
         earlier[steps.min(earlier.len() - 1)].1.saturating_sub(length * missing as u64)
     }
