@@ -2,6 +2,7 @@
 //! Debian's mosquitto and nats-server, and everything that they were sent.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -58,6 +59,11 @@ impl Mqtt {
     /// What was published to a topic.
     pub fn payloads(&self, topic: &str) -> Vec<String> {
         self.subscriber.received.of(topic)
+    }
+
+    /// True if it takes connections.
+    pub fn is_up(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port())).is_ok()
     }
 
     /// Publishes, if the broker is there.

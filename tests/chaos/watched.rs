@@ -130,7 +130,8 @@ impl Watched {
 
     /// Tells the program to hide faces or not, at `now`.
     pub fn hide(&mut self, is_on: bool, now: f64, mqtt: &Mqtt) {
-        self.asked = is_on.then(|| mqtt.payloads(&format!("emotion/{}/state", self.name)).len());
+        // Otherwise, an earlier state that arrives later would be taken for the answer.
+        self.asked = (is_on && mqtt.is_up()).then(|| mqtt.payloads(&format!("emotion/{}/state", self.name)).len());
         self.hides.iter_mut().filter(|(_, to)| to.is_infinite() && !is_on).for_each(|(_, to)| *to = now);
         mqtt.publish(&format!("emotion/{}/set", self.name), &format!("{{\"blur\": {is_on}}}"));
     }
