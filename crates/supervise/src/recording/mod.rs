@@ -195,7 +195,9 @@ impl Recorder {
         let failed = |source| RecordingError::Folder { folder: recordings.folder.clone(), source };
         fs::create_dir_all(&recordings.folder).map_err(failed)?;
         let next = Arc::new(pairs::next_number(&recordings.folder).map_err(failed)?.into());
-        let own = Arc::new(Mutex::new(Own::read(&recordings.folder, &recordings.name)));
+        let own = Own::read(&recordings.folder, &recordings.name);
+        own.mend();
+        let own = Arc::new(Mutex::new(own));
         let records = records::start().map_err(RecordingError::Thread)?;
         let (is_up, state) = Default::default();
         let shared = Arc::new(Shared { recordings, next, own, records, state, is_up, observe: Box::new(observe) });

@@ -19,6 +19,9 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// So many pairs may not be on the disk at once.
+const OPEN: usize = 3;
+
 /// The pairs of a camera in its folder.
 #[derive(Debug)]
 pub struct Own {
@@ -34,6 +37,19 @@ impl Own {
         let list = folder.join(format!(".{name}.pairs"));
         let text = fs::read_to_string(&list).unwrap_or_default();
         Self { folder: folder.to_owned(), list, numbers: text.lines().filter_map(|line| line.parse().ok()).collect() }
+    }
+
+    /// Removes what a power failure has torn of the last records: what follows the last whole line.
+    pub fn mend(&self) {
+        for number in self.numbers.iter().rev().take(OPEN) {
+            let path = file(&self.folder, *number, "ndjson");
+            let bytes = fs::read(&path).unwrap_or_default();
+            let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            if whole < bytes.len() {
+                // Otherwise it stays as it is.
+                let _ = File::options().write(true).open(&path).and_then(|file| file.set_len(whole as u64));
+            }
+        }
     }
 
     /// Adds a pair that begins.
@@ -108,6 +124,23 @@ pub fn file(folder: &Path, number: u32, extension: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_that_a_power_failure_has_torn_is_removed() {
+        let folder = std::env::temp_dir().join(format!("emotion-supervise-torn-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let mut own = Own::read(&folder, "door");
+        let left = ["{}\n{}\n", "{}\n{\"a\":\0\0\0", "\0\0\0"].map(String::from);
+        for (number, text) in (0..).zip(&left) {
+            own.add(number).unwrap();
+            fs::write(file(&folder, number, "ndjson"), text).unwrap();
+        }
+        Own::read(&folder, "door").mend();
+        let mended = [0, 1, 2].map(|number| fs::read_to_string(file(&folder, number, "ndjson")).unwrap());
+        assert_eq!(mended, ["{}\n{}\n", "{}\n", ""]);
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     /// A folder with pairs of the cameras door and gate, each of 100 bytes and a day apart, and with other files.
     fn folder(test: &str, today: SystemTime) -> (PathBuf, Own) {
