@@ -12,6 +12,7 @@
 //! | `options` | the options |
 //! | `failure` | why a file has no copy |
 //! | `look` | the faces of a frame |
+//! | `orientation` | how each shot of a video is turned |
 //! | `reading` | the frames of a file |
 //! | `tracks` | what is hidden of each frame |
 //! | `photo` | the faces of a photo |
@@ -24,9 +25,9 @@
 //! | `review` | the page of what to look at |
 
 pub mod options;
-mod orientation;
 mod failure;
 mod look;
+mod orientation;
 mod reading;
 mod tracks;
 mod photo;

@@ -11,8 +11,8 @@ use super::reading::Shown;
 
 /// Orientations besides upright.
 const ORIENTATIONS: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), turn(180, false, 320)];
-/// Each frame of a shot at so many is searched in them, and soon after its beginning these, until the upright faces have this total confidence:
-/// what moves fast is soon gone.
+/// One of so many frames of a shot is searched in them, from the first one on, and these frames too: what moves fast is soon gone. Once the
+/// upright faces have this total confidence, no more are.
 const EVERY: usize = 48;
 const SOON: [usize; 2] = [8, 24];
 const SURELY_UPRIGHT: f32 = 2.0;
@@ -52,7 +52,7 @@ impl Shot {
     /// The orientation with the surest faces, `None` for upright, and how sure they are.
     fn surest(&self) -> (Option<Turn>, f32) {
         let turned = self.turned.into_iter().zip(ORIENTATIONS).map(|(total, turn)| (Some(turn), total));
-        // The last one of equal ones.
+        // Of equal ones, the last one counts: upright.
         turned.chain([(None, self.upright)]).max_by(|one, other| one.1.total_cmp(&other.1)).expect("four orientations")
     }
 }
