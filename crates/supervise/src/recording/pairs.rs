@@ -83,10 +83,12 @@ impl Pairs {
         let closed: Vec<u32> = open.iter().filter(|pair| pair.is_complete()).map(|pair| pair.number).collect();
         let mut has_video = false;
         for pair in &open {
-            has_video |= self.sync_file(pair.number, "mp4")? > EMPTY_VIDEO;
-            self.sync_file(pair.number, "ndjson")?;
+            has_video |= sync_file(&self.path(pair.number, "mp4"))? > EMPTY_VIDEO;
+            sync_file(&self.path(pair.number, "ndjson"))?;
         }
         if !open.is_empty() {
+            let list = self.own.lock().list().to_owned();
+            sync_file(&list)?;
             sync_folder(&self.folder)?;
         }
         self.open.lock().retain(|pair| !closed.contains(&pair.number));
@@ -124,18 +126,17 @@ impl Pairs {
     fn path(&self, number: u32, extension: &str) -> PathBuf {
         file(&self.folder, number, extension)
     }
+}
 
-    /// Syncs a file, if it exists. Returns its length.
-    fn sync_file(&self, number: u32, extension: &str) -> io::Result<u64> {
-        let path = self.path(number, extension);
-        let synced = File::options().append(true).open(&path).and_then(|file| {
-            file.sync_data()?;
-            Ok(file.metadata()?.len())
-        });
-        match synced {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-            synced => synced.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
-        }
+/// Syncs a file, if it exists. Returns its length.
+fn sync_file(path: &Path) -> io::Result<u64> {
+    let synced = File::options().append(true).open(path).and_then(|file| {
+        file.sync_data()?;
+        Ok(file.metadata()?.len())
+    });
+    match synced {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        synced => synced.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 

@@ -36,13 +36,15 @@ impl Own {
         let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
         let list = folder.join(format!(".{name}.pairs"));
         let text = fs::read_to_string(&list).unwrap_or_default();
-        Self { folder: folder.to_owned(), list, numbers: text.lines().filter_map(|line| line.parse().ok()).collect() }
+        // A power failure may have torn the last line, and a part of a number is another one.
+        let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        Self { folder: folder.to_owned(), list, numbers: whole.filter_map(|line| line.parse().ok()).collect() }
     }
 
-    /// Removes what a power failure has torn of the last records: what follows the last whole line.
+    /// Removes what a power failure has torn of the list and of the last records: what follows the last whole line.
     pub fn mend(&self) {
-        for number in self.numbers.iter().rev().take(OPEN) {
-            let path = file(&self.folder, *number, "ndjson");
+        let records = self.numbers.iter().rev().take(OPEN).map(|number| file(&self.folder, *number, "ndjson"));
+        for path in records.chain([self.list.clone()]) {
             let bytes = fs::read(&path).unwrap_or_default();
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             if whole < bytes.len() {
@@ -50,6 +52,11 @@ impl Own {
                 let _ = File::options().write(true).open(&path).and_then(|file| file.set_len(whole as u64));
             }
         }
+    }
+
+    /// The file of the list.
+    pub fn list(&self) -> &Path {
+        &self.list
     }
 
     /// Adds a pair that begins.
@@ -83,9 +90,11 @@ impl Own {
         }
         if kept != self.numbers {
             let lines: String = kept.iter().map(|number| format!("{number}\n")).collect();
-            // Replaced at once, so that a crash leaves a whole list.
+            // Replaced at once, so that a crash or a power failure leaves a whole list.
             let new = self.list.with_extension("new");
-            fs::write(&new, lines)?;
+            let mut written = File::create(&new)?;
+            written.write_all(lines.as_bytes())?;
+            written.sync_data()?;
             fs::rename(new, &self.list)?;
             self.numbers = kept;
         }
@@ -126,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_that_a_power_failure_has_torn_is_removed() {
+    fn what_a_power_failure_has_torn_is_removed() {
         let folder = std::env::temp_dir().join(format!("emotion-supervise-torn-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
@@ -136,7 +145,11 @@ mod tests {
             own.add(number).unwrap();
             fs::write(file(&folder, number, "ndjson"), text).unwrap();
         }
-        Own::read(&folder, "door").mend();
+        File::options().append(true).open(own.list()).unwrap().write_all(b"1\0\0").unwrap();
+        own = Own::read(&folder, "door");
+        own.mend();
+        own.add(13).unwrap();
+        assert_eq!(Own::read(&folder, "door").numbers, BTreeSet::from([0, 1, 2, 13]));
         let mended = [0, 1, 2].map(|number| fs::read_to_string(file(&folder, number, "ndjson")).unwrap());
         assert_eq!(mended, ["{}\n{}\n", "{}\n", ""]);
         fs::remove_dir_all(folder).unwrap();
