@@ -188,7 +188,8 @@ impl Story {
     /// give frames that were shown at once other times.
     pub fn damaged(&self, camera: usize) -> Vec<(f64, f64)> {
         let faults = self.faults_of(camera).filter(|fault| fault.kind == Kind::Damage);
-        let spans = faults.map(|fault| (fault.at.as_secs_f64() - 0.5, fault.end().as_secs_f64() + CRASH_LOSES));
+        // A frame may have been shown earlier, and wait for its bundle.
+        let spans = faults.map(|fault| (fault.at.as_secs_f64() - 2.0, fault.end().as_secs_f64() + CRASH_LOSES));
         spans.chain(self.late()).collect()
     }
 

@@ -16,21 +16,23 @@ use crate::account::{Account, Story, is_calm};
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Looks from one at the memory to the next.
 const WEIGHED: usize = 15;
-/// The page shows what it got within so many seconds, also on a busy machine, and keeps it for as long.
-const SHOWS: f64 = 6.0;
+/// The page shows what it got within so many seconds, and keeps it for as long.
+const SHOWS: f64 = 3.0;
+/// Another client may get the same so many seconds later.
+const LATER: f64 = 1.0;
 /// From so many seconds on, memory should not grow, by more than so many MiB an hour.
 const WARM_UP: f64 = 1200.0;
 const GROWTH: f64 = 1.0;
-/// Names and counts of the cameras that are shown.
-const TILES: &str = "[...document.querySelectorAll('#fleet .grid > *')].map((tile) => \
-                     [tile.dataset.name, tile.querySelector('.count').textContent])";
+/// The time of day in ms, and names and counts of the cameras that are shown then. A busy browser answers later.
+const TILES: &str = "[Date.now(), [...document.querySelectorAll('#fleet .grid > *')].map((tile) => \
+                     [tile.dataset.name, tile.querySelector('.count').textContent])]";
 /// What Chromium says of connections that fail, and of what a dashboard does not know that was started again.
 const OF_CONNECTIONS: [&str; 3] = ["WebSocket connection to", "net::ERR_", "status of 404"];
 
 /// What a browser has shown.
 #[derive(Default)]
 pub struct Seen {
-    /// When, in seconds from the start, and names and counts of the cameras.
+    /// When, as the time of day in seconds, and names and counts of the cameras.
     tiles: Vec<(f64, Value)>,
     /// When, and the MiB that the objects of the page take.
     memory: Vec<(f64, f64)>,
@@ -67,13 +69,12 @@ fn watch(mut browser: Browser, port: u16, start: Instant, is_ended: &AtomicBool)
         if browser.run("document.querySelector('#fleet') !== null") != true {
             browser.command("Page.navigate", json!({"url": format!("http://127.0.0.1:{port}/")}));
         }
-        let at = start.elapsed().as_secs_f64();
         if seen.tiles.len().is_multiple_of(WEIGHED) {
+            let at = start.elapsed().as_secs_f64();
             seen.memory.extend(memory_mib(&mut browser).map(|mib| (at, mib)));
         }
-        let tiles = browser.run(TILES);
-        // A busy browser answers later.
-        seen.tiles.push((at.midpoint(start.elapsed().as_secs_f64()), tiles));
+        let mut look = browser.run(TILES);
+        seen.tiles.extend(look[0].as_f64().map(|now| (now / 1000.0, look[1].take())));
         std::thread::sleep(INTERVAL);
     }
     browser.take("end");
@@ -101,17 +102,17 @@ pub fn account(story: &Story, seen: &Seen) -> Account {
     for (index, camera) in story.cameras.iter().enumerate() {
         let Some(unseen) = story.unseen(index) else { continue };
         let got: Vec<_> = story.page.iter().filter(|(_, got)| got["name"] == *camera.name).collect();
-        let calm = seen.tiles.iter().filter(|(at, _)| is_calm(&unseen, at - SHOWS, *at) && at + SHOWS < story.length);
-        for (at, tiles) in calm {
+        let looks = seen.tiles.iter().map(|(at, tiles)| (at - start, tiles));
+        for (at, tiles) in looks.filter(|(at, _)| is_calm(&unseen, at - SHOWS, *at) && at + SHOWS < story.length) {
             let tile = tiles.as_array().into_iter().flatten().find(|tile| tile[0] == *camera.name);
             let shown = tile.and_then(|tile| tile[1].as_str()).unwrap_or("nothing");
-            let recent = || got.iter().filter(|(got, _)| (at - SHOWS..at + SHOWS).contains(got));
+            let recent = || got.iter().filter(|(got, _)| (at - SHOWS..at + LATER).contains(got));
             let means: Vec<_> = recent().filter_map(|(_, camera)| camera["totals"]["faces_mean"].as_f64()).collect();
             // The newest counts may be old ones, of which a tile says so.
             let until = |camera: &Value| camera["totals"]["until"].as_f64().map_or(0.0, |until| until / 1000.0 - start);
-            let is_old = shown.starts_with("no counts since") && recent().all(|(_, camera)| until(camera) + SHOWS < *at);
+            let is_old = shown.starts_with("no counts since") && recent().all(|(_, camera)| until(camera) + SHOWS < at);
             let is_right = is_old || means.iter().any(|mean| shown == faces(*mean));
-            account.check(is_right, &camera.name, *at, || format!("the page shows {shown}, and got {means:?} faces"));
+            account.check(is_right, &camera.name, at, || format!("the page shows {shown}, and got {means:?} faces"));
         }
     }
     let memory = &seen.memory[seen.memory.partition_point(|(at, _)| *at < WARM_UP)..];
