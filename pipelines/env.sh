@@ -67,9 +67,9 @@ safe_decoding=(avdec_h264-0::direct-rendering=false avdec_h265-0::direct-renderi
 
 # Sets `source` to the first elements of a pipeline for a camera, a network camera or a file. The pictures are turned
 # upright if the file has a rotation tag, as videos from phones do. Frames of a network camera that cannot be processed
-# in time are dropped. The second argument lists caps of sound that is not decoded; without it, sound is ignored.
+# in time are dropped. The second argument is the format (caps) of the sound; without it, sound is ignored.
 open_source() {
-    local decode=(decodebin expose-all-streams=false "caps=video/x-raw(ANY)${2:+;$2;audio/x-raw}" "${safe_decoding[@]}")
+    local decode=(decodebin expose-all-streams=false "caps=video/x-raw(ANY)${2:+;$2}" "${safe_decoding[@]}")
     case $1 in
     rtsp://* | rtsps://*)
         source=(rtspsrc name=input location="$1" latency=200 ! "application/x-rtp,media=video" !
@@ -88,26 +88,23 @@ open_source() {
 # Formats that players expect in such a file are copied, others are encoded as AAC. Without sound, `sound` is empty. The sound of
 # a network camera, which may be what people say, is left out unless SOUND=true.
 open_source_with_sound() {
-    local copied format encoder muxer
+    local copied format='' encoder muxer
     case $2 in
     hls) copied='audio/mpeg,mpegversion=4' ;;
     mp4) copied='audio/mpeg,mpegversion=4;audio/mpeg,mpegversion=1,layer=3' ;;
     mkv) copied='audio/mpeg,mpegversion=4;audio/mpeg,mpegversion=1;audio/x-opus;audio/x-vorbis;audio/x-flac;audio/x-ac3' ;;
     esac
-    open_source "$1" "$copied"
-    sound=()
+    sound=(input. !)
     case $1 in
-    /dev/video*) return ;;
+    /dev/video*) ;;
     rtsp://* | rtsps://*)
-        [ "${SOUND:-}" = true ] || return 0
-        format=$(sound_format "$copied" rtspsrc location="$1" ! application/x-rtp,media=audio)
-        sound=(input. ! "application/x-rtp,media=audio" ! decodebin "caps=$copied;audio/x-raw" !)
+        [ "${SOUND:-}" != true ] || format=$(sound_format "$copied" rtspsrc location="$1" ! application/x-rtp,media=audio)
+        sound+=("application/x-rtp,media=audio" ! decodebin "caps=$format" !)
         ;;
-    *)
-        format=$(sound_format "$copied" filesrc location="$1")
-        sound=(input. !)
-        ;;
+    *) format=$(sound_format "$copied" filesrc location="$1") ;;
     esac
+    # That format alone: sound in another one would not be linked, and a muxer would wait for it without end.
+    open_source "$1" "$format"
     case $format in
     '') sound=() && return ;;
     audio/x-raw)

@@ -212,6 +212,22 @@ fn sound_that_mp4_players_do_not_know_is_encoded_again() {
     assert!(vorbis.metadata().unwrap().len() > 1000, "Matroska keeps the sound as it is");
 }
 
+/// On a busy machine, a script may not find out in time that the sound could be copied.
+#[test]
+fn sound_whose_format_is_found_too_late_is_encoded_again() {
+    let Some(stage) = stage("slow-sound") else { return };
+    let clip = changed_clip(&stage, "identity", Some(TONE), "mp4");
+    let (length, _) = heard(&stage, &clip);
+    // A function of the script's shell, which is called instead of the program.
+    let late = "() { case \"$*\" in *caps=audio/mpeg,mpegversion=4\\ *) return 124 ;; esac; command timeout \"$@\"; }";
+    let output = run(script(&stage, "record.sh").arg(&clip).env("BASH_FUNC_timeout%%", late));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    succeed(output);
+    assert!(told.contains("the sound is encoded as AAC"), "{told}");
+    let (seconds, audible) = heard(&stage, &stage.path().join("clean.mp4"));
+    assert!(audible && (seconds - length).abs() < 0.1, "{seconds} s of {length} s");
+}
+
 #[test]
 fn a_video_that_starts_after_its_sound_keeps_its_time() {
     let Some(stage) = stage("late").filter(|_| has_program("emotion-report")) else { return };
