@@ -65,6 +65,8 @@ fn watch(mut browser: Browser, port: u16, start: Instant, is_ended: &AtomicBool)
     // All tiles are in view.
     browser.resize(1600, 1800, 1.0);
     browser.command("Performance.enable", json!({}));
+    // Chromium would keep a tree of all that the page has shown.
+    browser.command("Accessibility.disable", json!({}));
     while !is_ended.load(SeqCst) {
         if browser.run("document.querySelector('#fleet') !== null") != true {
             browser.command("Page.navigate", json!({"url": format!("http://127.0.0.1:{port}/")}));
