@@ -4,7 +4,7 @@
 const SECOND: i64 = 1_000_000_000;
 /// Time after which the offset may grow.
 const WINDOW: i64 = 30 * SECOND;
-/// Frames whose times go back by this, or forward by this more than time has passed, begin a new count.
+/// Frames whose times go back by this, or forward to more than this after now, begin a new count.
 const BREAK: i64 = 2 * SECOND;
 /// Distance of two frames between which the times begin again, at least.
 const BESIDE: i64 = SECOND / 100;
@@ -79,7 +79,9 @@ impl Known {
     /// False if the times of frames begin again with a frame at `time` that arrives at `now`.
     fn is_followed_by(&self, time: i64, now: i64) -> bool {
         let step = time.saturating_sub(self.last.0);
-        (-BREAK..=now.saturating_sub(self.last.1).saturating_add(BREAK)).contains(&step)
+        // Frames that come late, as after a pause of the program, may be further apart than their arrivals.
+        let last = self.last.1.min(self.last.0.saturating_add(self.offset));
+        (-BREAK..=now.saturating_sub(last).saturating_add(BREAK)).contains(&step)
     }
 
     fn after(self, time: i64, now: i64) -> Self {
@@ -134,6 +136,15 @@ mod tests {
                 assert!((-MS..13 * MS).contains(&(now - place)), "{drift}: frame {frame} is {} ns late", now - place);
             }
         }
+    }
+
+    #[test]
+    fn a_gap_among_frames_that_waited_for_the_program_is_no_new_beginning() {
+        let mut arrivals = Arrivals::default();
+        // The program pauses from 10 s to 24 s, and the camera from 14 s to 18 s.
+        let own = (0..70).chain(90..150).map(|frame| frame * SECOND / 5);
+        let places = own.map(|own| (own, arrivals.place(own, if own < 10 * SECOND { own } else { own.max(24 * SECOND) })));
+        assert!(places.into_iter().all(|(own, placed)| placed.time == own && placed.shift.is_none()));
     }
 
     #[test]
