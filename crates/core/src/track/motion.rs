@@ -13,6 +13,8 @@ const MAX_UNKNOWN_SPEED: f32 = 6.0;
 const MAX_UNKNOWN_DISTANCE: f32 = 1.5;
 /// Weight of a newly measured velocity. The first measurements get a higher weight: the velocity starts as their mean.
 const VELOCITY_GAIN: f32 = 0.4;
+/// Seconds over which a velocity is measured with that weight, at least: frames that arrived at once may have times that are much closer.
+const VELOCITY_TIME: f32 = 1.0 / 60.0;
 /// Positions are extrapolated no further than this beyond the last detection.
 pub(super) const MAX_PREDICTION: Duration = Duration::from_millis(500);
 
@@ -103,7 +105,7 @@ impl Track {
             // The velocity must hold until the next hit. A measurement over a shorter time gets a proportionally lower weight:
             // two adjacent tiles may show the face on successive frames, and the jitter between them is not motion.
             let share_of_round = (self.searches_unseen as f32 / self.searches_per_hit as f32).min(1.0);
-            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * share_of_round;
+            let gain = VELOCITY_GAIN.max(1.0 / self.hits as f32) * share_of_round * (elapsed_s / VELOCITY_TIME).min(1.0);
             self.velocity.x += gain * ((to.x - from.x) / elapsed_s - self.velocity.x);
             self.velocity.y += gain * ((to.y - from.y) / elapsed_s - self.velocity.y);
         }

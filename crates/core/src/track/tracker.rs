@@ -359,6 +359,16 @@ mod tests {
     }
 
     #[test]
+    fn a_face_on_two_frames_that_arrived_at_once_does_not_fly_away() {
+        let mut tracker = tracker();
+        let moving = |step: u32| [face(50.0 + step as f32 * 2.0, 50.0)];
+        (0..10).for_each(|step| drop(tracker.update(&moving(step), 0.5, FRAME * step)));
+        tracker.update(&moving(10), 0.5, FRAME * 9 + FRAME / 50);
+        let shown = tracker.predict(FRAME * 14, SIZE);
+        assert!(shown[0].rect.iou(moving(14)[0].rect) > 0.5, "{:?}", shown[0].rect);
+    }
+
+    #[test]
     fn a_small_moving_face_keeps_its_id() {
         let mut tracker = tracker();
         tracker.set_tile_schedule(TileSchedule { searches: 8, small_face_px: 60.0 });
