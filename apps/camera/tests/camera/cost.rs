@@ -86,7 +86,7 @@ fn cameras(folder: &Path, test: &str, settings: &str, address: &str, count: usiz
     let camera = |number| format!("name = '{number}'\nsource = '{address}'\n");
     let listen = format!("metrics.listen = '127.0.0.1:{port}'\n");
     let text = match count {
-        // As earlier versions read it.
+        // A single camera needs no table.
         1 => format!("{}{}\n{listen}", camera(0), settings.replace("{name}", "0")),
         _ => format!("{settings}\n{listen}{}", (0..count).map(|number| format!("[[camera]]\n{}", camera(number))).collect::<String>()),
     };
