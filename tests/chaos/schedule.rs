@@ -33,6 +33,8 @@ pub enum Kind {
     ReloadWrong,
     /// The power of the program fails: SIGKILL, and its disks keep what they have synced.
     Power,
+    /// The program is replaced by the version under test: SIGTERM, and another program starts.
+    Upgrade,
     /// The program gets no more memory.
     Memory,
     /// SIGSTOP, and SIGCONT at the end.
@@ -134,7 +136,7 @@ impl Kind {
     }
 
     pub fn ends_process(self) -> bool {
-        matches!(self, Self::Kill | Self::Power | Self::Terminate | Self::Reload | Self::Memory)
+        matches!(self, Self::Kill | Self::Power | Self::Terminate | Self::Reload | Self::Upgrade | Self::Memory)
     }
 }
 
@@ -199,6 +201,7 @@ impl Random {
 
 /// The faults of a run of this length, in order; of the kinds whose names `only` has, or of all if it is empty.
 pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fault> {
+    let is_wanted = |kind: Kind| only.is_empty() || only.split(',').any(|name| name == format!("{kind:?}"));
     let (mut random, mut faults, cameras) = (Random(seed), Vec::<Fault>::new(), counts.all());
     let last = length.saturating_sub(CALM_END);
     // Each camera has a fault about every half a minute, so that there are calm times too.
@@ -213,8 +216,7 @@ pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fa
             _ => (random.choice(&[Target::Mqtt, Target::Nats]), &Kind::OF_BROKERS[..]),
         };
         let (kind, longest) = random.choice(kinds);
-        let is_wanted = only.is_empty() || only.split(',').any(|name| name == format!("{kind:?}"));
-        if !is_wanted || is_spared(target, kind, counts, at > SPARES) {
+        if !is_wanted(kind) || is_spared(target, kind, counts, at > SPARES) {
             at += Duration::from_millis(1);
             continue;
         }
@@ -227,7 +229,16 @@ pub fn faults(seed: u64, length: Duration, counts: Counts, only: &str) -> Vec<Fa
         }
         at += Duration::from_millis(pause_ms / 2 + random.below(pause_ms));
     }
+    faults.extend(upgrade(length, counts).filter(|fault| is_wanted(fault.kind) && fault.at >= CALM_START && fault.end() <= last));
+    faults.sort_by_key(|fault| fault.at);
     faults
+}
+
+/// One program after the other is upgraded, from a third of the time on: what runs then lives long enough to show whether it grows.
+fn upgrade(length: Duration, counts: Counts) -> impl Iterator<Item = Fault> {
+    let programs = (0..counts.all().min(counts.alone + 1)).map(Target::Camera).chain([Target::Dashboard]);
+    let times = (0..).map(move |index| length / 3 + index * Duration::from_secs(5));
+    times.zip(programs).map(|(at, target)| Fault { at, length: Duration::from_secs(1), target, kind: Kind::Upgrade })
 }
 
 /// What happens to a process happens by its first camera, and its power fails only with disks of its own. After the first minutes, every
@@ -260,5 +271,7 @@ fn a_seed_says_what_happens_and_leaves_time_to_recover() {
     let ended = |index| faults.iter().filter(move |fault| fault.target == Target::Camera(index) && fault.kind.ends_process());
     let is_late = |fault: &Fault| fault.at > SPARES;
     assert!([0, 2, 4, 6].into_iter().flat_map(ended).any(is_late) && ![1, 3, 5, 7].into_iter().flat_map(ended).any(is_late));
+    let upgraded = faults.iter().filter(|fault| fault.kind == Kind::Upgrade).count();
+    assert_eq!(upgraded, 10, "those of eight cameras, that of two, and the dashboard");
     assert!(ended(8).count() > 0 && ended(9).count() == 0, "a process is ended by its first camera");
 }

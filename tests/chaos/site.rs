@@ -19,7 +19,7 @@ use crate::programs::Program;
 use crate::proxy::Link;
 use crate::scan;
 use crate::schedule::{Counts, Fault, Kind, Target};
-use crate::watched::{Watched, disturb, faketime, program, slow_disk, watch};
+use crate::watched::{Watched, disturb, earlier_program, faketime, slow_disk, watch};
 
 pub const NAMES: [&str; 16] =
     ["door", "gate", "hall", "yard", "desk", "roof", "lift", "barn", "attic", "porch", "stairs", "lawn", "lobby", "shed", "ramp", "court"];
@@ -132,7 +132,6 @@ impl Site {
             }
             if start.elapsed() * 2 > length && scan.is_none() {
                 scan = Some(scan::begin(folder, &self.watched[0].recordings, faults.len() as u64));
-                self.upgrade();
             }
             if start.elapsed() >= look_at {
                 look_at = start.elapsed() + LOOK;
@@ -144,12 +143,6 @@ impl Site {
             std::thread::sleep(Duration::from_millis(20));
         }
         scan
-    }
-
-    /// Programs that start from now on are another version, if there is one.
-    fn upgrade(&mut self) {
-        let Some(later) = std::env::var("EMOTION_CAMERA_LATER").ok().filter(|path| !path.is_empty()) else { return };
-        self.programs.iter_mut().for_each(|program| program.command[0].clone_from(&later));
     }
 
     fn apply(&mut self, fault: &Fault, is_on: bool, now: f64) {
@@ -229,6 +222,6 @@ fn dashboard(folder: &Path, broker: u16, source: &str, port: u16, start: Instant
     let data = home.join("data");
     let listen = format!("127.0.0.1:{port}");
     let words = ["--config", &configuration.display().to_string(), "--listen", &listen, "--data", &data.display().to_string()];
-    let command = [program("emotion-dashboard")].into_iter().chain(words.map(str::to_owned)).collect();
+    let command = [earlier_program("emotion-dashboard")].into_iter().chain(words.map(str::to_owned)).collect();
     Program::new("dashboard", command, port, home.join("log"), start)
 }

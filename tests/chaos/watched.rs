@@ -159,7 +159,7 @@ pub fn watch(name: &str, folder: &Path, tables: &[String], camera: Option<&Watch
     let tables: String = tables.iter().map(|table| format!("{heading}{table}")).collect();
     let configuration = home.join("camera.toml");
     fs::write(&configuration, format!("metrics.listen = \"127.0.0.1:{metrics}\"\n{tables}")).expect("a file");
-    let command = [program("emotion-camera"), "--config".into(), configuration.display().to_string()];
+    let command = [earlier_program("emotion-camera"), "--config".into(), configuration.display().to_string()];
     let mut program = Program::new(name, command.into(), metrics, home.join("log"), start);
     program.variables.extend(camera.and_then(|camera| clock_of(camera.clock.as_ref()?)).into_iter().flatten());
     program.variables.extend(camera.and_then(|camera| disk_of(camera.slow.as_ref()?)).into_iter().flatten());
@@ -182,12 +182,20 @@ fn reload(program: &mut Program, is_wrong: bool) {
     }
 }
 
+/// Ends a program, which is started again as the version under test.
+fn upgrade(running: &mut Program) {
+    let name = Path::new(&running.command[0]).file_name().expect("the path of a program").to_string_lossy();
+    running.command[0] = program(&name);
+    running.end(Signal::TERM);
+}
+
 /// What happens to a program or to its network to a broker.
 pub fn disturb(kind: Kind, is_on: bool, program: &mut Program, broker: &Link) {
     match (kind, is_on) {
         (Kind::Kill, true) => program.end(Signal::KILL),
         (Kind::Terminate, true) => program.end(Signal::TERM),
         (Kind::Reload | Kind::ReloadWrong, true) => reload(program, kind == Kind::ReloadWrong),
+        (Kind::Upgrade, true) => upgrade(program),
         (Kind::Pause, _) => program.pause(is_on),
         (Kind::Memory, _) => program.limit_memory(is_on),
         (Kind::BrokerCut, _) => broker.close(is_on),
@@ -202,6 +210,12 @@ pub fn disturb(kind: Kind, is_on: bool, program: &mut Program, broker: &Link) {
 pub fn program(name: &str) -> String {
     let built = || std::env::current_exe().expect("a test has a path").ancestors().nth(2).expect("a build folder").to_owned();
     std::env::var_os("PROGRAMS").map_or_else(built, PathBuf::from).join(name).display().to_string()
+}
+
+/// The path of a program until the upgrade: in the folder EARLIER, or that of the version under test.
+pub fn earlier_program(name: &str) -> String {
+    let folder = std::env::var_os("EARLIER").filter(|folder| !folder.is_empty());
+    folder.map_or_else(|| program(name), |folder| Path::new(&folder).join(name).display().to_string())
 }
 
 /// The variables by which a program has the clock of a file. `None` without the library.

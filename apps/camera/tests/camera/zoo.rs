@@ -144,10 +144,11 @@ fn the_served_stream_has_the_times_of_the_camera() {
         send.send(u32::from_be_bytes(map[4..8].try_into().unwrap())).unwrap();
         gst::PadProbeReturn::Ok
     });
+    let errors = || client.bus().unwrap().iter_filtered(&[gst::MessageType::Error, gst::MessageType::Warning]).collect::<Vec<_>>();
     client.set_state(gst::State::Playing).unwrap();
     let mut seen: Vec<u32> = Vec::new();
     while seen.len() < 120 {
-        let time = times.recv_timeout(PATIENCE).expect("packets");
+        let time = times.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no packets after {}: {:?}", seen.len(), errors()));
         // The packets of a frame have one time.
         if seen.last() != Some(&time) {
             seen.push(time);
