@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The thread that connects an [`Outbox`] with a broker: sends, waits for outcomes, and connects again.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -104,7 +107,7 @@ impl Publisher {
     /// # Errors
     /// [`Error::Thread`] if the operating system cannot start a thread.
     pub fn start<B: Broker + 'static>(outbox: Outbox, broker: B, observe: impl FnMut(Notice) + Send + 'static) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
+        let runtime = runtime().map_err(Error::Thread)?;
         let shared = Arc::new(Shared {
             outbox: Mutex::new(outbox),
             settled: Condvar::new(),
@@ -165,6 +168,16 @@ impl Publisher {
     pub fn is_connected(&self) -> bool {
         self.shared.is_connected.load(Ordering::Acquire)
     }
+}
+
+/// What runs a session. For host names and for the spool it has another thread, which it keeps: tokio panics where it needs one and none can
+/// be started.
+fn runtime() -> io::Result<Runtime> {
+    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(Duration::MAX).build()?;
+    let (start, started) = channel();
+    runtime.spawn_blocking(move || start.send(()));
+    let _ = started.recv();
+    Ok(runtime)
 }
 
 impl Drop for Publisher {
@@ -365,5 +378,32 @@ impl Session {
             let Some(problem) = self.shared.outbox.lock().take_problem() else { return };
             (self.observe)(Notice::Problem(problem));
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    use super::*;
+
+    #[test]
+    fn files_are_synced_where_no_thread_can_be_started() {
+        let test = std::env::current_exe().unwrap();
+        let child = Command::new(test).args(["--exact", "session::tests::without_memory_for_a_thread", "--ignored"]).output().unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    }
+
+    #[test]
+    #[ignore = "it leaves its process without memory"]
+    fn without_memory_for_a_thread() {
+        let runtime = runtime().unwrap();
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();
+        setrlimit(Resource::As, Rlimit { current: Some(pages * rustix::param::page_size() as u64), maximum: None }).unwrap();
+        assert!(std::thread::Builder::new().spawn(|| ()).is_err());
+        assert_eq!(runtime.block_on(async { tokio::task::spawn_blocking(|| 1).await.unwrap() }), 1);
     }
 }

@@ -176,9 +176,14 @@ impl State {
         !self.takes_encoded() || self.awaits_key
     }
 
+    /// True if frames up to `frame` have been recorded: encoded ones may come after raw ones of their time.
+    fn has(&self, frame: &Frame) -> bool {
+        self.run.as_ref().is_some_and(|run| frame.time < run.end)
+    }
+
     fn takes(&self, frame: &Frame) -> bool {
         let is_wanted = match frame.is_encoded() {
-            true => self.takes_encoded() && (frame.is_key() || !self.awaits_key),
+            true => self.takes_encoded() && (!self.awaits_key || frame.is_key() && !self.has(frame)),
             false => self.takes_raw() && frame.time >= self.raw_from,
         };
         is_wanted && !self.is_ended

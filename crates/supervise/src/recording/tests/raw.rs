@@ -57,16 +57,38 @@ fn what_waits_when_faces_are_hidden_leaves_neither_a_raw_frame_nor_a_record() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-#[test]
-fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
-    let (recorder, notices, folder) = recorder("waits", 60_000);
+/// An encoded frame.
+fn key_frame() -> Frame {
     let (send, encoded) = channel();
     let one = "videotestsrc num-buffers=1 ! video/x-raw,format=I420,width=64,height=64 ! x264enc ! h264parse";
     let one = play(one, move |sample| send.send((sample.caps_owned().unwrap(), sample.buffer_owned().unwrap())).unwrap());
     one.set_state(gst::State::Playing).unwrap();
     wait(&one);
     let (caps, buffer) = encoded.recv().unwrap();
+    Frame { caps, buffer, time: gst::ClockTime::ZERO }
+}
 
+#[test]
+fn encoded_frames_that_come_after_raw_ones_of_their_time_are_not_recorded_again() {
+    let (recorder, notices, folder) = recorder("again", 60_000);
+    let key_frame = key_frame();
+    let push_key = |ms| recorder.push(Frame { time: gst::ClockTime::from_mseconds(ms), ..key_frame.clone() });
+    push(&recorder, 0..10);
+    recorder.set_encoded(true);
+    push_key(900);
+    push(&recorder, 10..15);
+    push_key(1500);
+    push(&recorder, 15..20);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    assert_eq!(recorded(&folder), [(15, 15), (1, 1)]);
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
+    let (recorder, notices, folder) = recorder("waits", 60_000);
+    let key_frame = key_frame();
     let (recorded_raw, latest) = (recorder.clone(), Arc::new(Mutex::new(gst::ClockTime::ZERO)));
     let waiting = latest.clone();
     let source = "videotestsrc num-buffers=200 pattern=snow ! video/x-raw,format=I420,width=640,height=480,framerate=10/1";
@@ -85,7 +107,7 @@ fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
         std::thread::sleep(Duration::from_millis(60));
         recorder.set_encoded(true);
         let time = latest.lock().saturating_sub(gst::ClockTime::from_mseconds(50));
-        recorder.push(Frame { caps: caps.clone(), buffer: buffer.clone(), time });
+        recorder.push(Frame { time, ..key_frame.clone() });
         recorder.set_encoded(false);
     }
     wait(&pipeline);
