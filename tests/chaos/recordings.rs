@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Accounts of recordings: each frame that was shown is in one of them, and each record fits its frame.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,12 +59,12 @@ struct Pair {
 }
 
 impl Pair {
-    /// True if it ended before its first part was complete, also by its records, between which its camera may have been away. Otherwise
-    /// somebody has emptied it.
+    /// True if it ended before its first part was complete, also by its records. Otherwise somebody has emptied it. While its camera was
+    /// away it had no frames, so a pause between records counts for a second at most.
     fn is_first_part(&self) -> bool {
-        let time = |line: &String| serde_json::from_str::<Value>(line).ok()?["recording_time"].as_u64();
-        let times: BTreeSet<u64> = self.lines.iter().filter_map(time).collect();
-        !self.has_begun && times.len() as f64 <= CRASH_LOSES * RATE as f64
+        let time = |line: &String| Some(serde_json::from_str::<Value>(line).ok()?["recording_time"].as_u64()? as f64 / 1e9);
+        let times: Vec<f64> = std::iter::once(0.0).chain(self.lines.iter().filter_map(time)).collect();
+        !self.has_begun && times.windows(2).map(|pair| (pair[1] - pair[0]).min(1.0)).sum::<f64>() <= CRASH_LOSES
     }
 }
 
