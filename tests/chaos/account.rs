@@ -193,6 +193,12 @@ impl Story {
         spans.chain(self.late()).collect()
     }
 
+    /// True if a camera may hide faces at a time. A command that ends this may be lost with its connection.
+    pub fn may_hide(&self, camera: usize, at: f64) -> bool {
+        let is_told = |fault: &Fault| fault.kind == Kind::Hide && fault.at.as_secs_f64() < at;
+        self.cameras[camera].is_blurred || self.faults_of(camera).any(is_told)
+    }
+
     /// Those in which it shows fewer frames, so that a face that has gone stays longer.
     pub fn halved(&self, camera: usize) -> Vec<(f64, f64)> {
         self.faults_of(camera).filter(|fault| fault.kind == Kind::HalfRate).map(span).collect()

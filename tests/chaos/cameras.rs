@@ -38,6 +38,8 @@ const PASSWORD: &str = "secret-of-cameras";
 const BUNDLE: usize = 8;
 /// Of a hundred packets, so many are left out.
 const LOST_PERCENT: u64 = 5;
+/// Of a hundred packets, so many come after the next one.
+const REORDERED_PERCENT: u64 = 10;
 
 /// The film.
 pub fn film() -> TruthFilm {
@@ -75,6 +77,7 @@ struct Camera {
     is_colourful: AtomicBool,
     halves: AtomicBool,
     damages: Arc<AtomicBool>,
+    reorders: Arc<AtomicBool>,
     media: Mutex<Option<Media>>,
 }
 
@@ -120,6 +123,7 @@ impl Cameras {
             Kind::Profile => camera.is_colourful.store(is_on, SeqCst),
             Kind::HalfRate => camera.halves.store(is_on, SeqCst),
             Kind::Damage => camera.damages.store(is_on, SeqCst),
+            Kind::Reorder => camera.reorders.store(is_on, SeqCst),
             Kind::Revoke => permit(&self.auth, index, !is_on),
             _ => {}
         }
@@ -177,12 +181,14 @@ impl Camera {
         let bin = media.element().downcast::<gst::Bin>().expect("a bin");
         let named = |name: &str| bin.by_name(name).expect("an element");
         let film = named("film").downcast::<AppSrc>().expect("an appsrc");
+        let [packets, sent] = ["sink", "src"].map(|name| named("pay0").static_pad(name).expect("a pad"));
+        packets.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| take_any(info));
         let (damages, random) = (self.damages.clone(), Mutex::new(Random(1)));
-        named("pay0").static_pad("src").expect("a pad").add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        sent.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
             let is_lost = random.lock().expect("no panic").below(100) < LOST_PERCENT;
             if is_lost && damages.load(SeqCst) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
         });
-        named("pay0").static_pad("sink").expect("a pad").add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| take_any(info));
+        reorder(&packets, sent, self.reorders.clone());
         *self.media.lock().expect("no panic") = Some(Media { film, format: named("format"), caps: NORMAL, waiting: Vec::new() });
     }
 
@@ -209,6 +215,26 @@ impl Camera {
             }
         }
     }
+}
+
+/// Sends some packets after the next one while `reorders` is set.
+fn reorder(packets: &gst::Pad, sent: gst::Pad, reorders: Arc<AtomicBool>) {
+    let waiting = Mutex::new((Random(1), None));
+    packets.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let (random, late) = &mut *waiting.lock().expect("no panic");
+        let Some(packet) = info.buffer().cloned() else { return gst::PadProbeReturn::Ok };
+        match late.take() {
+            Some(late) => {
+                for packet in [packet, late] {
+                    // Fails if no client plays any more.
+                    let _ = sent.push(packet);
+                }
+            }
+            None if reorders.load(SeqCst) && random.below(100) < REORDERED_PERCENT => *late = Some(packet),
+            None => return gst::PadProbeReturn::Ok,
+        }
+        gst::PadProbeReturn::Handled
+    });
 }
 
 /// Answers that any caps are taken, so that the encoder may choose another profile than that of the session's description.

@@ -51,6 +51,8 @@ pub enum Kind {
     HalfRate,
     /// It leaves out packets.
     Damage,
+    /// It sends packets in another order.
+    Reorder,
     /// It does not take the password any more.
     Revoke,
     /// The connections to the camera or to the broker break, and new ones are refused.
@@ -80,7 +82,7 @@ pub enum Kind {
 
 impl Kind {
     /// Those of a camera, its program and its network, and the longest time in seconds.
-    const OF_CAMERAS: [(Self, u64); 26] = [
+    const OF_CAMERAS: [(Self, u64); 27] = [
         (Self::Kill, 1),
         (Self::Kill, 1),
         (Self::Terminate, 1),
@@ -95,6 +97,7 @@ impl Kind {
         (Self::Profile, 15),
         (Self::HalfRate, 15),
         (Self::Damage, 15),
+        (Self::Reorder, 15),
         (Self::Revoke, 12),
         (Self::SourceCut, 12),
         (Self::SourceDelay, 15),
@@ -113,20 +116,15 @@ impl Kind {
     const OF_DASHBOARDS: [(Self, u64); 5] =
         [(Self::Kill, 1), (Self::Terminate, 1), (Self::Pause, 10), (Self::BrokerCut, 15), (Self::BrokerLoseDown, 20)];
 
-    /// True if the camera itself does something else.
-    pub fn is_of_camera(self) -> bool {
-        matches!(self, Self::Stall | Self::Bundles | Self::Resize | Self::Profile | Self::HalfRate | Self::Damage | Self::Revoke)
-    }
-
     /// True if messages may not arrive at the broker.
     pub fn is_of_broker(self) -> bool {
         matches!(self, Self::BrokerCut | Self::BrokerDelay | Self::BrokerLoseUp | Self::BrokerLoseDown)
     }
 
-    /// True if no frame of the camera may arrive, or not in time.
+    /// True if no frame of the camera may arrive, or not in time. Packets in another order are put in order again.
     pub fn stops_frames(self) -> bool {
         self.is_of_process()
-            || self.is_of_camera()
+            || matches!(self, Self::Stall | Self::Bundles | Self::Resize | Self::Profile | Self::HalfRate | Self::Damage | Self::Revoke)
             || matches!(self, Self::SourceCut | Self::SourceDelay | Self::SourceLoseUp | Self::SourceLoseDown)
     }
 

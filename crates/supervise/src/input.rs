@@ -117,8 +117,8 @@ impl Source<'_> {
         }
         if is_tcp {
             // The times of the camera, of which the stamp makes ours. By default, they are mixed with those of arrival, and those of
-            // bundles are uneven.
-            camera.set_property_from_str("buffer-mode", "none");
+            // bundles are uneven. With `none`, they begin at 0, so a packet that comes after the next one is too late.
+            camera.set_property_from_str("buffer-mode", "synced");
             rtsp::keep_bundles(&camera);
         }
         if let Some(timeout) = reading.timeout {
