@@ -109,7 +109,7 @@ impl Source<'_> {
         rtsp::watch_data(&camera, &video, move |rtp| {
             progress.data();
             // By UDP, the times of frames are mixed with those of arrival.
-            rtp.filter(|_| is_tcp).into_iter().for_each(|rtp| arrived.packet(rtp));
+            rtp.filter(|_| is_tcp).into_iter().for_each(|(rtp, running)| arrived.packet(rtp, running));
         });
         rtsp::watch_reports(&camera, &video, move |running, unix| stamp.report(running, unix));
         if let Some(protocols) = reading.protocols {

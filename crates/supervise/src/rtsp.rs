@@ -63,12 +63,15 @@ fn is_recordable(caps: &gst::CapsRef, log: &Log) -> bool {
     is_known
 }
 
-/// Calls `take` with the RTP time of each packet of `video` that arrives at `camera`, an `rtspsrc`, and keeps its session alive. Before version 1.28,
-/// `rtspsrc` does that over UDP alone.
+/// Calls `take` with the RTP time of each packet of `video` that arrives at `camera`, an `rtspsrc`, and with its running time, which by
+/// TCP the first one has. Keeps the session alive: before version 1.28, `rtspsrc` does that over UDP alone.
 ///
 /// The request is sent from the thread that reads the connection, between two packets. From another thread it would interrupt
 /// that one within a packet.
-pub fn watch_data(camera: &gst::Element, video: &Video, take: impl Fn(Option<u32>) + Clone + Send + Sync + 'static) {
+pub fn watch_data<T>(camera: &gst::Element, video: &Video, take: T)
+where
+    T: Fn(Option<(u32, Option<gst::ClockTime>)>) + Clone + Send + Sync + 'static,
+{
     let last = Arc::new(Mutex::new(Instant::now()));
     let (camera_of, video) = (camera.downgrade(), video.clone());
     connect_manager(camera, move |manager| {
@@ -79,7 +82,7 @@ pub fn watch_data(camera: &gst::Element, video: &Video, take: impl Fn(Option<u32
             }
             let (take, last, camera) = (take.clone(), last.clone(), camera.clone());
             pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
-                take(info.buffer().and_then(|packet| field(packet, 4).map(u32::from_be_bytes)));
+                take(info.buffer().and_then(|packet| Some((u32::from_be_bytes(field(packet, 4)?), packet.dts_or_pts()))));
                 let mut last = last.lock();
                 if last.elapsed() >= KEEPALIVE {
                     *last = Instant::now();

@@ -30,8 +30,10 @@ pub struct Stamp {
 struct State {
     day: TimeOfDay,
     arrivals: Arrivals,
-    /// The RTP time of the first packet.
-    first_packet: Option<u32>,
+    /// The segment of the source.
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// The RTP time and the running time of the first packet.
+    first_packet: Option<(u32, i64)>,
     /// The offset of this machine's time of day from the times of frames; `None` before the first.
     arrival: Option<i64>,
     /// The offset of a report from before the first frame.
@@ -51,7 +53,8 @@ impl State {
 impl Stamp {
     /// Stamps frames in `pipeline` by `day`. What is new about the camera's clock goes to `log`.
     pub fn new(day: TimeOfDay, pipeline: &gst::Pipeline, log: Log) -> Self {
-        let state = State { day, arrivals: Arrivals::default(), first_packet: None, arrival: None, early: None, log };
+        let (arrivals, segment) = (Arrivals::default(), None);
+        let state = State { day, arrivals, segment, first_packet: None, arrival: None, early: None, log };
         Self { pipeline: pipeline.downgrade(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -60,19 +63,32 @@ impl Stamp {
         self.state.lock().report(unix.saturating_sub(running));
     }
 
-    /// Takes the RTP time of a packet that arrives. The first frame may be decoded seconds later, together with others, and frames have
-    /// times from that of the first packet on.
-    pub fn packet(&self, rtp: u32) {
+    /// Takes the RTP time of a packet that arrives, and its running time, if it has one. The first frame may be decoded seconds later,
+    /// together with others, and frames have times from that of the first packet on.
+    pub fn packet(&self, rtp: u32, running: Option<gst::ClockTime>) {
         let Some(now) = self.pipeline.upgrade().and_then(|pipeline| pipeline.current_running_time()) else { return };
         let state = &mut *self.state.lock();
-        let since_first = rtp.wrapping_sub(*state.first_packet.get_or_insert(rtp)).cast_signed();
-        state.arrivals.expect(i64::from(since_first) * 1_000_000_000 / RTP_RATE, now.nseconds().cast_signed());
+        let (first, time) = *state.first_packet.get_or_insert((rtp, running.unwrap_or(now).nseconds().cast_signed()));
+        let since_first = i64::from(rtp.wrapping_sub(first).cast_signed()) * 1_000_000_000 / RTP_RATE;
+        state.arrivals.expect(time + since_first, now.nseconds().cast_signed());
     }
 
-    /// Stamps the frames that pass `pad`.
+    /// Stamps the frames that pass `pad`. Their times are running times from there on.
     pub fn frames_of(self, pad: &gst::Pad, progress: &Arc<Progress>) {
-        let progress = progress.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let (progress, state) = (progress.clone(), self.state.clone());
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &mut info.data
+                && let gst::EventView::Segment(segment) = event.view()
+                && let Some(of_source) = segment.segment().downcast_ref::<gst::ClockTime>()
+            {
+                state.lock().segment = Some(of_source.clone());
+                // Frames may have been taken before the source's segment begins.
+                let whole = gst::FormattedSegment::<gst::ClockTime>::new();
+                *event = gst::event::Segment::builder(&whole).seqnum(event.seqnum()).build();
+            }
+            gst::PadProbeReturn::Ok
+        });
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
             // Frames of a source that is not live arrive before there is a running time.
             if self.pipeline.upgrade().and_then(|pipeline| pipeline.base_time()).is_none_or(gst::ClockTime::is_zero) {
@@ -84,18 +100,16 @@ impl Stamp {
                 return gst::PadProbeReturn::Handled;
             }
             // A frame without a time is left as it is.
-            let _ = self.frame(pad, buffer.make_mut());
+            let _ = self.frame(buffer.make_mut());
             gst::PadProbeReturn::Ok
         });
     }
 
-    fn frame(&self, pad: &gst::Pad, frame: &mut gst::BufferRef) -> Option<()> {
-        let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-        let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
-        // RTP times that begin again may come before the first one, which is 0.
-        let running = segment.to_running_time(frame.pts()?)?.nseconds().cast_signed();
+    fn frame(&self, frame: &mut gst::BufferRef) -> Option<()> {
         let (now, unix) = (i64::try_from(self.pipeline.upgrade()?.current_running_time()?.nseconds()).ok()?, unix_ns()?);
         let state = &mut *self.state.lock();
+        // RTP times that begin again may come before 0.
+        let running = state.segment.as_ref()?.to_running_time(frame.pts()?)?.nseconds().cast_signed();
         let placed = state.arrivals.place(running, now);
         placed.shift.into_iter().for_each(|shift| state.day.shift(shift));
         state.day.settle(placed.moved);
@@ -103,7 +117,7 @@ impl Stamp {
         state.arrival = Some(arrival);
         state.early.take().into_iter().for_each(|offset| state.report(offset));
         let time = state.day.of_frame(running, arrival);
-        frame.set_pts(segment.position_from_running_time(clock_time(placed.time)?));
+        frame.set_pts(clock_time(placed.time)?);
         gst::meta::ReferenceTimestampMeta::add(frame, &gst::Caps::new_empty_simple(UNIX), clock_time(time)?, None);
         Some(())
     }
