@@ -14,6 +14,7 @@ use gst_rtsp_server::{
     RTSPMediaFactory, RTSPServer, RTSPToken,
 };
 use test_support::truth_film::{Path, TruthFilm};
+use test_support::zoo::reorder;
 
 use crate::schedule::{Kind, Random};
 
@@ -181,14 +182,14 @@ impl Camera {
         let bin = media.element().downcast::<gst::Bin>().expect("a bin");
         let named = |name: &str| bin.by_name(name).expect("an element");
         let film = named("film").downcast::<AppSrc>().expect("an appsrc");
-        let [packets, sent] = ["sink", "src"].map(|name| named("pay0").static_pad(name).expect("a pad"));
-        packets.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| take_any(info));
         let (damages, random) = (self.damages.clone(), Mutex::new(Random(1)));
-        sent.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        named("pay0").static_pad("src").expect("a pad").add_probe(gst::PadProbeType::BUFFER, move |_, _| {
             let is_lost = random.lock().expect("no panic").below(100) < LOST_PERCENT;
             if is_lost && damages.load(SeqCst) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
         });
-        reorder(&packets, sent, self.reorders.clone());
+        named("pay0").static_pad("sink").expect("a pad").add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| take_any(info));
+        let (reorders, mut random) = (self.reorders.clone(), Random(1));
+        reorder(&named("pay0"), move || reorders.load(SeqCst) && random.below(100) < REORDERED_PERCENT);
         *self.media.lock().expect("no panic") = Some(Media { film, format: named("format"), caps: NORMAL, waiting: Vec::new() });
     }
 
@@ -215,26 +216,6 @@ impl Camera {
             }
         }
     }
-}
-
-/// Sends some packets after the next one while `reorders` is set.
-fn reorder(packets: &gst::Pad, sent: gst::Pad, reorders: Arc<AtomicBool>) {
-    let waiting = Mutex::new((Random(1), None));
-    packets.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let (random, late) = &mut *waiting.lock().expect("no panic");
-        let Some(packet) = info.buffer().cloned() else { return gst::PadProbeReturn::Ok };
-        match late.take() {
-            Some(late) => {
-                for packet in [packet, late] {
-                    // Fails if no client plays any more.
-                    let _ = sent.push(packet);
-                }
-            }
-            None if reorders.load(SeqCst) && random.below(100) < REORDERED_PERCENT => *late = Some(packet),
-            None => return gst::PadProbeReturn::Ok,
-        }
-        gst::PadProbeReturn::Handled
-    });
 }
 
 /// Answers that any caps are taken, so that the encoder may choose another profile than that of the session's description.

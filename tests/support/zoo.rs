@@ -43,6 +43,8 @@ pub enum Quirk {
     ManyStreams,
     /// Loses this share of its packets, in thousandths.
     Loses(u32),
+    /// Sends each packet of this number after the next one.
+    Reorders(u32),
     /// Begins its RTP times again at 0 after so many packets.
     RestartsTimes(u32),
     /// Its clock is this many hours ahead.
@@ -187,6 +189,13 @@ fn misbehave(media: &RTSPMedia, quirk: Quirk, session: u32) {
                 index < 100 || (state >> 8) % 1000 >= thousandths
             }));
         }
+        Quirk::Reorders(nth) => {
+            let mut number = 0;
+            reorder(&bin.by_name("pay0").expect("an identity"), move || {
+                number += 1;
+                number % nth == 0
+            });
+        }
         Quirk::RestartsTimes(after) => {
             let (mut begin, mut last) = (None, 0);
             packets(Box::new(move |index, packet| {
@@ -216,6 +225,27 @@ fn on_buffers(bin: &gst::Bin, name: &str, mut take: Take) {
         let number = state.0;
         state.0 += 1;
         if (state.1)(number, buffer.make_mut()) { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
+    });
+}
+
+/// Sends a packet that passes `element` after the next one if `is_late`.
+pub fn reorder(element: &gst::Element, is_late: impl FnMut() -> bool + Send + 'static) {
+    let [packets, sent] = ["sink", "src"].map(|name| element.static_pad(name).expect("a pad"));
+    let waiting = Mutex::new((is_late, None));
+    packets.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let (is_late, late) = &mut *waiting.lock().expect("no panic");
+        let Some(packet) = info.buffer().cloned() else { return gst::PadProbeReturn::Ok };
+        match late.take() {
+            Some(late) => {
+                for packet in [packet, late] {
+                    // Fails if no client plays any more.
+                    let _ = sent.push(packet);
+                }
+            }
+            None if is_late() => *late = Some(packet),
+            None => return gst::PadProbeReturn::Ok,
+        }
+        gst::PadProbeReturn::Handled
     });
 }
 

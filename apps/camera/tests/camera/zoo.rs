@@ -221,6 +221,19 @@ fn a_lossy_network_makes_no_new_faces() {
 }
 
 #[test]
+fn no_frame_is_lost_because_packets_change_places() {
+    for protocol in ["tcp", "udp"] {
+        let quirk = Quirk::Reorders(7);
+        let Some(watch) = Watch::start(&format!("reorders-{protocol}"), quirk, &["--protocol", protocol]) else { return };
+        let frames = watch.frames(120);
+        let longest = frames.windows(2).map(|pair| pair[1].pts_ms - pair[0].pts_ms).fold(0.0, f64::max);
+        assert!(longest < 200.0, "by {protocol}: {longest} ms without a frame");
+        assert_eq!(metrics(watch.port)("emotion_frames_damaged_total"), 0.0, "by {protocol}");
+        watch.end();
+    }
+}
+
+#[test]
 fn rtp_times_that_begin_again_change_neither_times_nor_session() {
     let Some(watch) = Watch::start("restarts", Quirk::RestartsTimes(120), &[]) else { return };
     let frames = watch.frames(120);
