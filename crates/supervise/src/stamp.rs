@@ -99,8 +99,11 @@ impl Stamp {
                 // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
                 return gst::PadProbeReturn::Handled;
             }
-            // A frame without a time is left as it is.
-            let _ = self.frame(buffer.make_mut());
+            let frame = buffer.make_mut();
+            if self.frame(frame).is_none() {
+                // Such as one outside the source's segment. Its time says nothing in the new one.
+                frame.set_pts(None);
+            }
             gst::PadProbeReturn::Ok
         });
     }
