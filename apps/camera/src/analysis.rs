@@ -37,7 +37,7 @@ use parking_lot::Mutex;
 use crate::graph::{AnalysisError, began, running_time, scaled, skip, take};
 use crate::options::Options;
 use crate::rtsp::{Outlet, Stream};
-use crate::switched::Switched;
+use crate::switched::{Hidden, Switched};
 use crate::switches::Switches;
 use crate::{published, pushed, recorded};
 
@@ -80,13 +80,13 @@ impl Analysis {
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| AnalysisError::Missing("pipeline"))?;
         let element = |name: &'static str| pipeline.by_name(name).ok_or(AnalysisError::Missing(name));
         let entry = element("frames")?.downcast::<AppSrc>().map_err(|_| AnalysisError::Missing("appsrc"))?;
-        let totals_only = Arc::new(AtomicBool::new(false));
+        let hidden = Hidden::default();
         for export in pipeline.iterate_elements().into_iter().flatten() {
             if export.factory().is_some_and(|factory| factory.name() == "emotionexport") {
                 export.set_property("source", &options.name);
                 if export.name() != recorded::EXPORTER && !export.property::<bool>("aggregate-only") {
-                    let is_hidden = totals_only.clone();
-                    skip(&pad(&export, "src")?, move || is_hidden.load(Ordering::Relaxed));
+                    let individuals = hidden.individuals.clone();
+                    skip(&pad(&export, "src")?, move |time| individuals.hides(time));
                 }
             }
         }
@@ -105,14 +105,14 @@ impl Analysis {
             }
             if !options.keeps_drawn() {
                 let outlet = outlet.clone();
-                skip(&pad(&element("pictures-queue")?, "sink")?, move || !outlet.is_open());
+                skip(&pad(&element("pictures-queue")?, "sink")?, move |_| !outlet.is_open());
             }
         }
-        let recorder = |files| recorded::recorder(files, options, &element, &totals_only, progress);
+        let recorder = |files| recorded::recorder(files, options, &element, &hidden.individuals, progress);
         let recorder = options.files.as_ref().map(recorder).transpose()?;
         let pusher = pushed::pusher(options, &element)?;
         let publisher = options.publish.as_ref().map(|publish| published::set_up(element("publish")?, publish, options)).transpose()?;
-        let switched = Switched::new(&pipeline, settings, chain.detector(), totals_only);
+        let switched = Switched::new(&pipeline, settings, chain.detector(), hidden)?;
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         let analysis =
             Self { pipeline, entry, last: Mutex::default(), publisher, recorder, pusher, is_on: AtomicBool::new(true), switched };

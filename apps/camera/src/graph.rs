@@ -74,11 +74,11 @@ pub fn take(sink: gst::Element, take: impl Fn(&gst::SampleRef) + Send + 'static)
     Ok(())
 }
 
-/// Skips what nobody takes.
-pub fn skip(queue: &gst::Pad, is_skipped: impl Fn() -> bool + Send + Sync + 'static) {
+/// Skips what nobody takes, of which `is_skipped` gets the time.
+pub fn skip(queue: &gst::Pad, is_skipped: impl Fn(Option<gst::ClockTime>) -> bool + Send + Sync + 'static) {
     // Not `Drop`: the bindings have already taken the buffer out, and GStreamer would free it a second time.
-    queue.add_probe(
-        gst::PadProbeType::BUFFER,
-        move |_, _| if is_skipped() { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok },
-    );
+    queue.add_probe(gst::PadProbeType::BUFFER, move |_, info| match is_skipped(info.buffer().and_then(|buffer| buffer.pts())) {
+        true => gst::PadProbeReturn::Handled,
+        false => gst::PadProbeReturn::Ok,
+    });
 }

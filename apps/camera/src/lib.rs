@@ -119,9 +119,9 @@ fn init() -> Result<(), Box<dyn Error>> {
 
 /// Runs until a signal, or until all cameras have ended: with the end of a file, or, if it is alone, with a failure.
 fn serve(cameras: Vec<Options>, is_alone: bool) -> Result<(), Box<dyn Error>> {
-    init()?;
     let main_loop = glib::MainLoop::new(None, false);
     quit_on_signals(main_loop.clone())?;
+    init()?;
     let cameras: Vec<Arc<Camera>> = cameras.into_iter().map(|options| Arc::new(Camera::new(options))).collect();
     if let Switch::On(listen) = cameras[0].options.settings.metrics.listen {
         metrics::serve(listen, cameras.clone())?;

@@ -55,7 +55,7 @@ pub fn pusher(
         status::tell(text);
     })?);
     let (pictures, raw) = (element("pushed")?, pusher.clone());
-    skip(&pad(&element("pushed-queue")?, "sink")?, move || !raw.takes_raw());
+    skip(&pad(&element("pushed-queue")?, "sink")?, move |_| !raw.takes_raw());
     let (encoded, sink) = (pusher.clone(), pad(&pictures, "sink")?);
     take(pictures, move |sample| {
         let frame = sample.caps_owned().zip(sample.buffer_owned()).zip(running_time(sample));

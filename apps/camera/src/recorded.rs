@@ -2,7 +2,6 @@
 //! What is recorded: the camera's own video, which `source.rs` taps, or pictures of the analysis, and the records of both.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use emotion_supervise::input::pad;
 use emotion_supervise::log::Log;
@@ -13,6 +12,7 @@ use gst::prelude::*;
 use crate::graph::{AnalysisError, skip, take};
 use crate::options::Options;
 use crate::status;
+use crate::switched::Hiding;
 
 /// Name of the element that writes the records.
 pub const EXPORTER: &str = "recorded-export";
@@ -25,14 +25,14 @@ pub fn recorder(
     files: &Recordings,
     options: &Options,
     element: &impl Fn(&'static str) -> Result<gst::Element, AnalysisError>,
-    totals_only: &Arc<AtomicBool>,
+    individuals: &Arc<Hiding>,
     progress: &Arc<Progress>,
 ) -> Result<Arc<Recorder>, AnalysisError> {
     let recorder = Arc::new(start(files, options.log.clone(), progress.clone())?);
-    record(&recorder, element("recorded")?, element("records")?, totals_only.clone())?;
+    record(&recorder, element("recorded")?, element("records")?, individuals.clone())?;
     if !options.settings.files.is_drawn() {
         let recorder = recorder.clone();
-        skip(&pad(&element("recorded-queue")?, "sink")?, move || !recorder.takes_raw());
+        skip(&pad(&element("recorded-queue")?, "sink")?, move |_| !recorder.takes_raw());
     }
     Ok(recorder)
 }
@@ -54,13 +54,8 @@ fn start(files: &Recordings, log: Log, progress: Arc<Progress>) -> Result<Record
     })
 }
 
-/// Passes pictures and records on to the recorder; the latter not with `totals_only`.
-fn record(
-    recorder: &Arc<Recorder>,
-    pictures: gst::Element,
-    records: gst::Element,
-    totals_only: Arc<AtomicBool>,
-) -> Result<(), AnalysisError> {
+/// Passes pictures and records on to the recorder; the latter not while `individuals` are hidden.
+fn record(recorder: &Arc<Recorder>, pictures: gst::Element, records: gst::Element, individuals: Arc<Hiding>) -> Result<(), AnalysisError> {
     let gaps = recorder.clone();
     pad(&records, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Gap(gap)) = info.event().map(|event| event.view()) {
@@ -71,8 +66,7 @@ fn record(
     let written = recorder.clone();
     take(records, move |sample| {
         let text = sample.buffer().and_then(|buffer| Some((buffer.pts()?, buffer.map_readable().ok()?)));
-        let is_hidden = totals_only.load(Ordering::Relaxed);
-        text.into_iter().for_each(|(time, text)| written.write(Some(&text[..]).filter(|_| !is_hidden), time));
+        text.into_iter().for_each(|(time, text)| written.write(Some(&text[..]).filter(|_| !individuals.hides(Some(time))), time));
     })?;
     let recorder = recorder.clone();
     take(pictures, move |sample| {

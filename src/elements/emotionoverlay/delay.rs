@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::settings::Settings;
 use crate::geometry::Rect;
 use crate::record::{FaceRecord, FrameRecord};
 
@@ -19,6 +20,8 @@ pub struct Held {
     pub record: FrameRecord,
     /// Its time in the stream.
     pub time: Duration,
+    /// The settings that it came with: a face that was to be hidden then is hidden.
+    pub settings: Settings,
 }
 
 /// The frames that are held back, the oldest first.
@@ -41,14 +44,15 @@ impl Delay {
     }
 
     /// The oldest frame, if it is held for `delay` or none may be held any longer, and the boxes to hide beside its own: those of faces
-    /// that were found within `delay` after it, or lost within `delay` before it.
+    /// that were found while it was held, or lost within its own delay before it.
     pub fn next(&mut self, delay: Duration, is_last: bool) -> Option<(Held, Vec<Rect>)> {
         let (oldest, newest) = (self.held.front()?.time, self.held.back()?.time);
         if !is_last && newest.checked_sub(oldest).is_some_and(|held| held < delay) {
             return None;
         }
         let frame = self.held.pop_front()?;
-        self.shown.retain(|(time, _)| frame.time.checked_sub(*time).is_some_and(|age| age <= delay));
+        let hidden_for = frame.settings.blur.held();
+        self.shown.retain(|(time, _)| frame.time.checked_sub(*time).is_some_and(|age| age <= hidden_for));
         let later = self.held.iter().map(|held| boxes(&held.record.faces));
         let earlier = self.shown.iter().map(|(_, faces)| faces.clone());
         let hidden = missing(&boxes(&frame.record.faces), later.chain(earlier));
@@ -82,7 +86,9 @@ fn missing(faces: &[(u32, Rect)], others: impl Iterator<Item = Vec<(u32, Rect)>>
 
 #[cfg(test)]
 mod tests {
+    use super::super::privacy::BlurSettings;
     use super::*;
+    use crate::choices::BlurFaces;
 
     const DELAY: Duration = Duration::from_millis(100);
     const BOX: Rect = Rect::new(0.4, 0.4, 0.2, 0.2);
@@ -92,7 +98,9 @@ mod tests {
         let face =
             |&(id, rect_norm): &(u32, Rect)| FaceRecord { id, rect_norm, detection: None, emotion: None, geometry: None, confirmed: true };
         let record = FrameRecord { faces: faces.iter().map(face).collect(), ..FrameRecord::default() };
-        Held { buffer: gst::Buffer::new(), record, time: Duration::from_millis(time_ms) }
+        let blur = BlurSettings { faces: BlurFaces::Solid, delay: DELAY, ..BlurSettings::default() };
+        let settings = Settings { blur, ..Settings::default() };
+        Held { buffer: gst::Buffer::new(), record, time: Duration::from_millis(time_ms), settings }
     }
 
     /// The time of each frame that is shown, in milliseconds, and how many boxes are hidden beside its own.
@@ -118,6 +126,17 @@ mod tests {
         let frames = (0..12).map(|n| frame(40 * n, if (4..6).contains(&n) { &[(7, BOX)] } else { &[] }));
         let hidden: Vec<usize> = shown(frames).into_iter().map(|(_, hidden)| hidden).collect();
         assert_eq!(hidden, [0, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_frame_is_hidden_as_it_was_to_be_when_it_came() {
+        let mut delay = Delay::default();
+        [frame(0, &[(7, BOX)]), frame(40, &[])].into_iter().for_each(|frame| delay.push(frame));
+        // None is held from now on.
+        delay.push(Held { settings: Settings::default(), ..frame(80, &[]) });
+        let shown: Vec<_> = std::iter::from_fn(|| delay.next(Duration::ZERO, false)).collect();
+        let hidden: Vec<_> = shown.iter().map(|(frame, beside)| (frame.settings.blur.faces, beside.len())).collect();
+        assert_eq!(hidden, [(BlurFaces::Solid, 0), (BlurFaces::Solid, 1), (BlurFaces::None, 0)]);
     }
 
     #[test]

@@ -311,10 +311,10 @@ impl BaseTransformImpl for EmotionOverlay {
         if let Some(buffer) = self.take_queued_buffer() {
             let record = self.read(state, &settings, &buffer);
             let time = buffer_times(&*self.obj(), &buffer).running_time.map_or(Duration::MAX, Into::into);
-            state.delay.push(Held { buffer, record, time });
+            state.delay.push(Held { buffer, record, time, settings });
         }
         let Some((held, beside)) = state.delay.next(delay, false) else { return Ok(GenerateOutputSuccess::NoOutput) };
-        Ok(GenerateOutputSuccess::Buffer(self.finish(state, &settings, held, &beside)?))
+        Ok(GenerateOutputSuccess::Buffer(self.finish(state, held, &beside)?))
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
@@ -347,21 +347,21 @@ impl EmotionOverlay {
     }
 
     /// Blurs and draws on a frame that was held back.
-    fn finish(&self, state: &mut State, settings: &Settings, held: Held, beside: &[Rect]) -> Result<gst::Buffer, gst::FlowError> {
-        let Held { mut buffer, record, .. } = held;
-        self.process(state, settings, buffer.make_mut(), record, beside)?;
+    fn finish(&self, state: &mut State, held: Held, beside: &[Rect]) -> Result<gst::Buffer, gst::FlowError> {
+        let Held { mut buffer, record, settings, .. } = held;
+        self.process(state, &settings, buffer.make_mut(), record, beside)?;
         Ok(buffer)
     }
 
     /// Pushes all frames that are held back.
     fn drain(&self) -> Result<(), gst::FlowError> {
-        let settings = self.settings().clone();
+        let delay = self.settings().blur.held();
         loop {
             let next = {
                 let mut state = self.state();
                 let Some(state) = state.as_mut() else { return Ok(()) };
-                let Some((held, beside)) = state.delay.next(settings.blur.held(), true) else { return Ok(()) };
-                self.finish(state, &settings, held, &beside)?
+                let Some((held, beside)) = state.delay.next(delay, true) else { return Ok(()) };
+                self.finish(state, held, &beside)?
             };
             self.obj().src_pad().push(next)?;
         }

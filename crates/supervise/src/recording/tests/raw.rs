@@ -86,6 +86,26 @@ fn encoded_frames_that_come_after_raw_ones_of_their_time_are_not_recorded_again(
 }
 
 #[test]
+fn no_encoded_frame_of_before_the_end_of_hiding_is_recorded() {
+    let (recorder, notices, folder) = recorder("shown", 60_000);
+    let (key_frame, ms) = (key_frame(), gst::ClockTime::from_mseconds);
+    let push_key = |time| recorder.push(Frame { time: ms(time), ..key_frame.clone() });
+    recorder.set_encoded(true);
+    recorder.set_raw_only(true, true, ms(0));
+    push(&recorder, 0..10);
+    recorder.set_raw_only(false, false, ms(1500));
+    // It was late. Raw frames, which hide faces until then, go on.
+    push_key(1450);
+    push(&recorder, 10..15);
+    push_key(1500);
+    push(&recorder, 15..20);
+    assert!(recorder.finish(Duration::from_secs(60)));
+    assert_eq!(recorded(&folder), [(10, 10), (5, 5), (1, 1)]);
+    assert!(notices.lock().is_empty(), "{notices:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_frame_that_waits_for_the_encoder_is_not_lost_when_the_video_ends() {
     let (recorder, notices, folder) = recorder("waits", 60_000);
     let key_frame = key_frame();
