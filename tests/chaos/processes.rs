@@ -7,11 +7,13 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use crate::account::{Account, Story, is_calm};
-use crate::programs::{Counted, Sample};
+use crate::programs::{Counted, RESTART, Sample};
 use crate::schedule::{CALM_END, Kind};
 
 /// Seconds in which a program ends.
 const SHUTDOWN: f64 = 10.0;
+/// Seconds in which it begins: a signal may come before it listens to any.
+const BEGINS: f64 = 2.0;
 /// Frames that wait for the analysis at most: those of a second, and those in queues.
 const WAITING: f64 = 20.0;
 /// A process that lives so many seconds shows whether it grows; the first part of them is not looked at: until then, the largest pictures
@@ -34,11 +36,13 @@ pub fn accounts(story: &Story) -> Vec<Account> {
 fn ends(story: &Story) -> Account {
     let mut account = Account::new("programs end only when they are asked, with status 0 and within 10 s, or for want of memory");
     for (index, program) in story.programs.iter().chain([&story.dashboard]).enumerate() {
-        for end in &program.ends {
+        for (number, end) in program.ends.iter().enumerate() {
+            let began = number.checked_sub(1).map_or(0.0, |before| program.ends[before].at + RESTART.as_secs_f64());
+            let is_new = end.at - began < BEGINS && end.failure == "signal 15";
             match end.asked {
                 Some(Signal::KILL) => account.checked += 1,
                 Some(_) => {
-                    let is_right = end.failure.is_empty() && end.took <= SHUTDOWN || story.lacks_memory(index, end.at);
+                    let is_right = is_new || end.failure.is_empty() && end.took <= SHUTDOWN || story.lacks_memory(index, end.at);
                     account.check(is_right, &program.name, end.at, || format!("it took {:.1} s to end {}", end.took, end.failure));
                 }
                 None => {

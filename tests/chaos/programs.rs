@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Time until a program that ended is started again.
-const RESTART: Duration = Duration::from_secs(2);
+pub const RESTART: Duration = Duration::from_secs(2);
 /// Time between two samples.
 const INTERVAL: Duration = Duration::from_secs(2);
 
