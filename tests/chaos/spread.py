@@ -12,7 +12,7 @@ import time
 CLUSTER = pathlib.Path(__file__).resolve().parents[2] / "apps" / "scan" / "cluster"
 sys.path.insert(0, str(CLUSTER))
 
-from nodes import nodes  # noqa: E402
+from nodes import add_node, nodes  # noqa: E402
 
 # Seconds until a kill at most, until emotion-scan has noticed that its driver is gone, and in which the scan ends.
 LONGEST_S, NOTICES_S, LIMIT_S = 10, 2, 600
@@ -32,7 +32,7 @@ def main():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 sys.exit(driver.wait(chance.uniform(1, LONGEST_S)))
             cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-            cluster.add_node(num_cpus=1)
+            add_node(cluster)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 sys.exit(driver.wait(chance.uniform(1, LONGEST_S)))
             driver.kill()

@@ -12,16 +12,28 @@ os.environ.setdefault("RAY_health_check_failure_threshold", "3")
 from ray.cluster_utils import Cluster  # noqa: E402
 
 MEMORY = 100 * 2**20  # of a node's object store; tasks and answers are small
+TRIES = 3  # on a busy machine, a node may not start within the 30 s that Ray gives it
 
 
 @contextlib.contextmanager
 def nodes(count, cores=1):
     """Starts `count` nodes of `cores` cores each. The first is the head, which examines nothing."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
+    cluster = Cluster()
     try:
+        add_node(cluster, cores=0)
         for _ in range(count):
-            cluster.add_node(num_cpus=cores, object_store_memory=MEMORY)
+            add_node(cluster, cores)
         cluster.wait_for_nodes()
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def add_node(cluster, cores=1):
+    """Starts another node. The first one of a cluster is its head."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return cluster.add_node(num_cpus=cores, object_store_memory=MEMORY)
+        except Exception:  # Ray has none of its own for this
+            if not tries_left:
+                raise
