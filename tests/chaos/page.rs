@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `result.json`, and a page that shows it: faults on an axis of time, with the accounts below.
+//! `result.json`, a page that shows it: faults on an axis of time, with the accounts below; and `metrics.ndjson`, what `/metrics` said.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("page.html");
 /// Where they go.
 const PLACE: &str = "\"RESULT\"";
 
-/// Writes both to `folder`.
+/// Writes all three to `folder`.
 pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
     let programs: Vec<_> = story.programs.iter().chain([&story.dashboard]).map(program).collect();
     let faults = story.faults.iter().map(|fault| {
@@ -30,6 +30,9 @@ pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
         "faults": faults.collect::<Vec<_>>(), "programs": programs, "accounts": accounts.iter().map(account).collect::<Vec<_>>(),
     });
     fs::write(folder.join("result.json"), format!("{result:#}\n")).expect("a file");
+    let samples = story.programs.iter().flat_map(|program| program.samples().into_iter().map(|sample| (&program.name, sample)));
+    let lines = samples.map(|(name, sample)| format!("{}\n", json!({ "program": name, "at": sample.at, "metrics": sample.metrics })));
+    fs::write(folder.join("metrics.ndjson"), lines.collect::<String>()).expect("a file");
     // In a script element, `<` could end it.
     fs::write(folder.join("index.html"), PAGE.replace(PLACE, &result.to_string().replace('<', "\\u003c"))).expect("a file");
 }
