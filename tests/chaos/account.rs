@@ -35,6 +35,10 @@ const REDATES: f64 = 60.0;
 /// How many seconds the time of day may be off, and in a session that begins.
 const TOLERANCE: f64 = 1.0;
 const BEGINS: f64 = 3.0;
+/// What `/metrics` calls frames that are not analysed, for want of time, and the seconds until a sample counts one: it waits for a second,
+/// and a sample is taken every two seconds, on a busy machine later.
+const SKIPPED: &str = "emotion_frames_skipped_total";
+const COUNTS: f64 = 5.0;
 /// A frame that is shown so many seconds late tells that the machine was busy, and frames around it may be lost.
 const BUSY: f64 = 0.15;
 
@@ -108,6 +112,13 @@ impl Story {
     pub fn counted(&self, camera: usize) -> Vec<Counted> {
         let Watched { program, name, .. } = &self.cameras[camera];
         self.programs[*program].counted(name)
+    }
+
+    /// How many frames of a camera a busy machine has skipped between two times, as its program counts them, and in the seconds around.
+    pub fn skipped(&self, camera: usize) -> impl Fn(f64, f64) -> f64 {
+        let counted = self.counted(camera);
+        let until = move |at: f64| counted.iter().rfind(|sample| sample.at < at).map_or(0.0, |sample| sample.get(SKIPPED));
+        move |from, to| until(to + COUNTS) - until(from - COUNTS)
     }
 
     /// The faults that a camera has, by itself or with its process.

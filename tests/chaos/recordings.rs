@@ -26,14 +26,12 @@ const SAME: u64 = 5_000_000;
 const DELAY: f64 = 1.0;
 /// Seconds from the moment at which a program says that it hides faces, and before the one at which it is told not to.
 const SWITCHES: f64 = 0.5;
-/// What `/metrics` calls frames that are not analysed, for want of time, and the seconds until a sample counts one: it waits for a second,
-/// and a sample is taken every two seconds, on a busy machine later.
-const SKIPPED: &str = "emotion_frames_skipped_total";
-const COUNTS: f64 = 5.0;
 /// The places of so many faces are compared with those of the film, at least: single ones may be as near to another place.
 pub const ENOUGH: usize = 20;
 /// A face may stay in records for so many frames after it has gone, and is found within so many.
 const LINGERS: u32 = 6;
+/// A face that has moved while frames were skipped is another one, which is confirmed by the second of three frames.
+const CONFIRMS: f64 = 2.0;
 
 /// A frame of a video.
 #[derive(Clone, Copy)]
@@ -203,8 +201,7 @@ impl Recordings {
                 bare.extend((has_record == Some(&false)).then_some(number));
             }
         }
-        let counted = story.counted(index);
-        let skipped_until = |at: f64| counted.iter().rfind(|sample| sample.at < at).map_or(0.0, |sample| sample.get(SKIPPED));
+        let skipped_between = story.skipped(index);
         let accounts = [(&mut self.complete, lost, "is in no recording", false), (&mut self.analysed, bare, "has no record", true)];
         for (account, numbers, what, is_of_records) in accounts {
             let first_of = numbers.iter().filter(|number| !numbers.contains(&number.wrapping_sub(1)));
@@ -212,8 +209,9 @@ impl Recordings {
                 let length = (*first..).take_while(|number| numbers.contains(number)).count();
                 let (at, to) = (story.shown_at(*first), story.shown_at(*first + length as u32));
                 // Those that a busy machine skips are counted. The camera's own picture, without hidden faces, has them.
-                let skipped = skipped_until(to + COUNTS) - skipped_until(at - COUNTS);
-                let is_skipped = (is_of_records || story.may_hide(index, to)) && skipped >= length as f64;
+                let skipped = skipped_between(at, to);
+                let follow = if is_of_records && skipped > 0.0 { CONFIRMS } else { 0.0 };
+                let is_skipped = (is_of_records || story.may_hide(index, to)) && skipped + follow >= length as f64;
                 account.checked -= 1;
                 let text = || format!("frame {first} {what}, nor {} after it, and {skipped} were skipped then", length - 1);
                 account.check(is_skipped, &camera.name, at, text);
