@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -117,13 +117,15 @@ impl Open {
     /// Writes lines with their position in the recording, unbuffered.
     fn write(&mut self, lines: &[u8], time: gst::ClockTime) -> io::Result<()> {
         let text = with_time(lines, time.saturating_sub(self.start));
-        let mut file = &*self.begun.file;
-        file.write_all(&text).inspect_err(|_| {
-            // No line is left that is cut off.
-            let _ = file.set_len(self.length);
-        })?;
+        (&*self.begun.file).write_all(&text).inspect_err(|_| self.cut_off())?;
         self.length += text.len() as u64;
         Ok(())
+    }
+
+    /// Removes the part of a line that found no room. The next line comes in its place.
+    fn cut_off(&self) {
+        let mut file = &*self.begun.file;
+        let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
     }
 }
 
@@ -142,6 +144,21 @@ fn with_time(lines: &[u8], time: gst::ClockTime) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_comes_in_the_place_of_one_that_found_no_room() {
+        let path = std::env::temp_dir().join(format!("emotion-records-{}-cut", std::process::id()));
+        let begun = Begun { file: Arc::new(File::create(&path).unwrap()), muxer: glib::WeakRef::new() };
+        let mut open = Open { begun, length: 0, start: gst::ClockTime::ZERO };
+        let second = gst::ClockTime::SECOND;
+        open.write(b"{\"face\":1}\n", second).unwrap();
+        (&*open.begun.file).write_all(b"{\"face\":2,").unwrap();
+        open.cut_off();
+        open.write(b"{\"face\":3}\n", second * 3).unwrap();
+        let lines = "{\"face\":1,\"recording_time\":1000000000}\n{\"face\":3,\"recording_time\":3000000000}\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
+        std::fs::remove_file(path).unwrap();
+    }
 
     #[test]
     fn a_record_a_little_before_the_frame_that_begins_a_pair_is_its_first_and_the_last_one_is_kept() {
