@@ -9,6 +9,7 @@ use emotion_supervise::chain::name_of;
 use emotion_supervise::input::pad;
 use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
+use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -53,7 +54,8 @@ pub struct Hidden {
 /// An overlay.
 #[derive(Debug)]
 struct Overlay {
-    element: gst::Element,
+    /// Weak, because a probe of it has this.
+    element: glib::WeakRef<gst::Element>,
     /// True if it draws faces.
     draws: bool,
     /// True if it draws poses.
@@ -67,16 +69,16 @@ struct Overlay {
 impl Overlay {
     /// Sets what the frames at a running time hide.
     fn set(&self, hidden: &Hidden, time: Option<gst::ClockTime>) {
-        let mut set = self.set.lock();
+        let (mut set, Some(element)) = (self.set.lock(), self.element.upgrade()) else { return };
         let [faces, individuals] = [hidden.faces.hides(time), hidden.individuals.hides(time)];
         if set.replace([faces, individuals]) == Some([faces, individuals]) {
             return;
         }
-        self.element.set_property_from_str("blur-faces", &name_of(if faces { &self.blur } else { &BlurFaces::None }));
+        element.set_property_from_str("blur-faces", &name_of(if faces { &self.blur } else { &BlurFaces::None }));
         let draws = self.draws && !individuals;
         let properties = ["draw-boxes", "draw-labels", "draw-scores", "draw-emoji", "draw-ids"];
-        properties.iter().for_each(|property| self.element.set_property(property, draws));
-        self.element.set_property("draw-pose", draws && self.geometry);
+        properties.iter().for_each(|property| element.set_property(property, draws));
+        element.set_property("draw-pose", draws && self.geometry);
     }
 }
 
@@ -104,7 +106,7 @@ impl Switched {
             set_up(&element, settings);
             let (entry, geometry) = (pad(&element, "sink")?, settings.geometry);
             let blur = if settings.blur == BlurFaces::None { BlurFaces::Solid } else { settings.blur };
-            let overlay = Arc::new(Overlay { element, draws, geometry, blur, set: Mutex::default() });
+            let overlay = Arc::new(Overlay { element: element.downgrade(), draws, geometry, blur, set: Mutex::default() });
             overlays.push(overlay.clone());
             let hidden = hidden.clone();
             entry.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
