@@ -16,9 +16,9 @@ const ONE: f32 = (1 << BITS) as f32;
 /// Samples rotated crops and owns the scratch memory for them.
 #[derive(Debug, Default)]
 pub struct Rotator {
-    /// The upright square of luma, or of red, green, blue and nothing, which fills a register.
-    luma: Vec<[f32; 1]>,
-    rgb: Vec<[f32; 4]>,
+    /// The upright square, and a line of the output, of luma, or of red, green, blue and something, which fill a register.
+    luma: [Vec<[f32; 1]>; 2],
+    rgb: [Vec<[f32; 4]>; 2],
     rows: [Vec<f32>; 3],
 }
 
@@ -45,7 +45,7 @@ impl Rotator {
 
 /// Rotates `crop` by a `square` of `N` channels, which `upright` resamples.
 fn rotate<const N: usize>(
-    square: &mut Vec<[f32; N]>,
+    [square, line]: &mut [Vec<[f32; N]>; 2],
     rows: &mut [Vec<f32>; 3],
     crop: Crop,
     size: Size,
@@ -58,12 +58,12 @@ fn rotate<const N: usize>(
     let side = inner as usize + 2;
     square.resize(side * side, [0.0; N]);
     upright(side, Rect::square(crop.center, bounds.w * side as f32 / inner), &mut |y, planes| {
+        let planes: [&[f32]; N] = std::array::from_fn(|channel| planes.get(channel).map_or(&planes[0][..side], |plane| &plane[..side]));
         let line = &mut square[y * side..][..side];
-        for (channel, plane) in planes.into_iter().enumerate().take(N) {
-            line.iter_mut().zip(plane).for_each(|(pixel, value)| pixel[channel] = *value);
-        }
+        line.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = planes.map(|plane| plane[x]));
     });
     rows.iter_mut().for_each(|row| row.resize(size.width as usize, 0.0));
+    line.resize(size.width as usize, [0.0; N]);
     // Maps vectors from output pixels to the square's pixels; both pictures are centred on the crop's centre.
     let step = inner * crop.side / bounds.w;
     let (sin, cos) = crop.roll.sin_cos();
@@ -78,10 +78,14 @@ fn rotate<const N: usize>(
     let right = vector(1.0, 0.0);
     for y in 0..size.height as usize {
         let mut at = middle.plus(vector(0.5 - size.width as f32 / 2.0, y as f32 + 0.5 - size.height as f32 / 2.0));
-        for x in 0..size.width as usize {
+        // All channels of a pixel are written together, so that the compiler keeps them in a register.
+        for pixel in &mut *line {
             let sum = points.iter().map(|&point| bilinear(square, side, at.plus(point))).fold([0.0; N], |a, b| each(a, b, |a, b| a + b));
-            rows.iter_mut().zip(sum).for_each(|(row, sum)| row[x] = sum / points.len() as f32);
+            *pixel = sum.map(|sum| sum / points.len() as f32);
             at = at.plus(right);
+        }
+        for (channel, row) in rows.iter_mut().enumerate().take(N) {
+            row.iter_mut().zip(&*line).for_each(|(value, pixel)| *value = pixel[channel]);
         }
         let [a, b, c] = &*rows;
         sink(y, [a, b, c]);
