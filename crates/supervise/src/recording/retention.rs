@@ -64,7 +64,10 @@ impl Own {
     /// # Errors
     /// If the list cannot be written.
     pub fn add(&mut self, number: u32) -> io::Result<()> {
-        writeln!(File::options().create(true).append(true).open(&self.list)?, "{number}")?;
+        let mut list = File::options().create(true).append(true).open(&self.list)?;
+        let length = list.metadata()?.len();
+        // A part of a number would be the beginning of the next one.
+        list.write_all(format!("{number}\n").as_bytes()).inspect_err(|_| drop(list.set_len(length)))?;
         self.numbers.insert(number);
         Ok(())
     }
