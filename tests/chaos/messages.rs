@@ -13,6 +13,7 @@ use crate::watched::Watched;
 /// What `/metrics` calls the messages of a process.
 const EXPORTED: &str = "emotion_publish_messages_total";
 const DROPPED: &str = "emotion_publish_dropped_total";
+
 /// A time that is so many seconds from most of so many before and after it has the wrong hour.
 const OTHER_HOUR: f64 = 1000.0;
 const AROUND: usize = 60;

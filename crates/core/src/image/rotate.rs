@@ -16,7 +16,7 @@ const ONE: f32 = (1 << BITS) as f32;
 /// Samples rotated crops and owns the scratch memory for them.
 #[derive(Debug, Default)]
 pub struct Rotator {
-    /// The upright square, and a line of the output, of luma, or of red, green, blue and something, which fill a register.
+    /// The upright square, and a line of the output, of luma, or of red, green, blue and a fourth value that fills the register.
     luma: [Vec<[f32; 1]>; 2],
     rgb: [Vec<[f32; 4]>; 2],
     rows: [Vec<f32>; 3],
