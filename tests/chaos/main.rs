@@ -30,6 +30,7 @@ mod watched;
 
 use std::time::Duration;
 
+use account::Account;
 use schedule::Counts;
 use test_support::broker::installed;
 use test_support::{fetched, repository};
@@ -66,8 +67,9 @@ fn chaos() {
     accounts.extend(story.scan.clone());
     page::write(&folder, seed, &story, &accounts);
     for account in &accounts {
-        println!("chaos: {}: {} checked, {} findings", account.promise, account.checked, account.findings.len());
-        account.findings.iter().take(20).for_each(|finding| println!("chaos:   {finding}"));
+        let Account { promise, checked, excused, findings } = account;
+        println!("chaos: {promise}: {checked} checked, {excused} excused by frames that were skipped, {} findings", findings.len());
+        findings.iter().take(20).for_each(|finding| println!("chaos:   {finding}"));
     }
     assert_eq!(page::findings(&accounts), 0, "{}", folder.join("index.html").display());
 }

@@ -123,13 +123,13 @@ fn look_at_events(story: &Story, index: usize, camera: &Watched, all: &Ordered, 
         };
         if let Some((kind, count)) = count {
             // A face is followed over frames that a busy machine skips, or is another one after them.
-            events.check(count == 1 || skipped(at - 2.0, at + 4.0) > 0.0, &camera.name, at, || {
-                format!("{count} times {kind} at frame {number}")
-            });
+            let text = || format!("{count} times {kind} at frame {number}");
+            events.check_unless(skipped(at - 2.0, at + 4.0) > 0.0, count == 1, &camera.name, at, text);
         }
         if round_of(number) == 1 && is_calm(&spans, at, at + 9.0) {
             let count = changed.iter().filter(|time| (at - tolerance(at)..at + 8.0).contains(time)).count();
-            events.check(count > 0 || skipped(at, at + 9.0) > 0.0, &camera.name, at, || format!("no expression after frame {number}"));
+            let text = || format!("no expression after frame {number}");
+            events.check_unless(skipped(at, at + 9.0) > 0.0, count > 0, &camera.name, at, text);
         }
     }
 }

@@ -54,5 +54,5 @@ fn program(program: &Program) -> Value {
 fn account(account: &Account) -> Value {
     let finding = |finding: &Finding| json!({ "program": finding.program, "at": finding.at, "text": finding.text });
     let findings: Vec<_> = account.findings.iter().map(finding).collect();
-    json!({ "promise": account.promise, "checked": account.checked, "findings": findings })
+    json!({ "promise": account.promise, "checked": account.checked, "excused": account.excused, "findings": findings })
 }

@@ -214,7 +214,7 @@ impl Recordings {
                 let is_skipped = (is_of_records || story.may_hide(index, to)) && skipped + follow >= length as f64;
                 account.checked -= 1;
                 let text = || format!("frame {first} {what}, nor {} after it, and {skipped} were skipped then", length - 1);
-                account.check(is_skipped, &camera.name, at, text);
+                account.check_unless(is_skipped, false, &camera.name, at, text);
             }
         }
     }
