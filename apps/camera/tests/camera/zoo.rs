@@ -222,9 +222,10 @@ fn a_lossy_network_makes_no_new_faces() {
 
 #[test]
 fn no_frame_is_lost_because_packets_change_places() {
-    for protocol in ["tcp", "udp"] {
-        let quirk = Quirk::Reorders(7);
-        let Some(watch) = Watch::start(&format!("reorders-{protocol}"), quirk, &["--protocol", protocol]) else { return };
+    // By TCP, the first packet comes later than this latency, so a packet would be too late if times began at 0.
+    for (protocol, latency) in [("tcp", "100"), ("udp", "200")] {
+        let options = ["--protocol", protocol, "--latency", latency];
+        let Some(watch) = Watch::start(&format!("reorders-{protocol}"), Quirk::Reorders(7), &options) else { return };
         let frames = watch.frames(120);
         let longest = frames.windows(2).map(|pair| pair[1].pts_ms - pair[0].pts_ms).fold(0.0, f64::max);
         assert!(longest < 200.0, "by {protocol}: {longest} ms without a frame");
