@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use emotion_core::geometry::Size;
 use emotion_supervise::chain::{self, Chain};
 use emotion_supervise::encoding::NoEncoder;
+use emotion_supervise::hiding::Hiding;
 use emotion_supervise::input::pad;
 use emotion_supervise::log::Log;
 use emotion_supervise::progress::Progress;
@@ -66,6 +67,8 @@ pub struct Analysis {
     pub pusher: Option<Arc<Pusher>>,
     /// False while frames are left out.
     is_on: AtomicBool,
+    /// Until when faces are hidden.
+    pub faces: Arc<Hiding>,
     switched: Switched,
 }
 
@@ -112,10 +115,10 @@ impl Analysis {
         let recorder = options.files.as_ref().map(recorder).transpose()?;
         let pusher = pushed::pusher(options, &element)?;
         let publisher = options.publish.as_ref().map(|publish| published::set_up(element("publish")?, publish, options)).transpose()?;
-        let switched = Switched::new(&pipeline, settings, chain.detector(), hidden)?;
+        let (faces, switched) = (hidden.faces.clone(), Switched::new(&pipeline, settings, chain.detector(), hidden)?);
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         let analysis =
-            Self { pipeline, entry, last: Mutex::default(), publisher, recorder, pusher, is_on: AtomicBool::new(true), switched };
+            Self { pipeline, entry, last: Mutex::default(), publisher, recorder, pusher, is_on: AtomicBool::new(true), faces, switched };
         analysis.switch(&Switches::configured(settings));
         Ok(analysis)
     }

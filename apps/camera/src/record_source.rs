@@ -55,7 +55,8 @@ fn once(
     pipeline.add(&sink)?;
     leave_encoded(&pipeline);
     let has_sound = options.settings.files.sound;
-    let (analysis, beats, tap) = (analysis.clone(), progress.clone(), Arc::new(Tap::new(vec![recorder.clone()], has_sound)));
+    let tap = Arc::new(Tap::new(vec![recorder.clone()], has_sound, analysis.faces.clone()));
+    let (analysis, beats) = (analysis.clone(), progress.clone());
     let (first, log, sound) = (first.clone(), options.log.clone(), has_sound.then(|| tap.clone()));
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;

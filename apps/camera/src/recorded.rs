@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use emotion_supervise::hiding::Hiding;
 use emotion_supervise::input::pad;
 use emotion_supervise::log::Log;
 use emotion_supervise::progress::Progress;
@@ -12,7 +13,6 @@ use gst::prelude::*;
 use crate::graph::{AnalysisError, skip, take};
 use crate::options::Options;
 use crate::status;
-use crate::switched::Hiding;
 
 /// Name of the element that writes the records.
 pub const EXPORTER: &str = "recorded-export";

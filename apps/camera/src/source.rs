@@ -132,7 +132,7 @@ fn once(
     let has_sound = recorder.is_some() && options.settings.files.sound;
     let pusher = analysis.pusher.clone().map(|pusher| pusher as Arc<dyn Taker>);
     let takers: Vec<_> = recorder.into_iter().chain(pusher).collect();
-    let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers, has_sound));
+    let tap = (!takers.is_empty()).then(|| Tap::of_decoders(&pipeline, takers, has_sound, analysis.faces.clone()));
     if options.settings.skip_frame == SkipFrame::Noref {
         let progress = progress.clone();
         leave_out_unreferenced(&pipeline, move || progress.undecoded());

@@ -2,10 +2,10 @@
 //! What the switches of a running camera change in the pipeline of its analysis.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use emotion_core::choices::BlurFaces;
 use emotion_supervise::chain::name_of;
+use emotion_supervise::hiding::Hiding;
 use emotion_supervise::input::pad;
 use emotion_supervise::push::Pusher;
 use emotion_supervise::recording::Recorder;
@@ -19,34 +19,11 @@ use crate::settings::Settings;
 use crate::switches::Switches;
 use crate::value::FilesVideo;
 
-/// Until when frames hide something. Those of before a command that shows it hide it, however late they come.
-#[derive(Debug, Default)]
-pub struct Hiding(AtomicU64);
-
-impl Hiding {
-    /// While it hides, without an end.
-    const ALL: u64 = u64::MAX;
-
-    /// Hides it, also on frames that wait, or shows it on those from the running time `now` on.
-    fn set(&self, hides: bool, now: gst::ClockTime) {
-        if hides {
-            self.0.store(Self::ALL, Ordering::Relaxed);
-        } else {
-            let _ = self.0.compare_exchange(Self::ALL, now.nseconds(), Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }
-
-    /// True if it is hidden at a running time; without one, now.
-    pub fn hides(&self, time: Option<gst::ClockTime>) -> bool {
-        time.unwrap_or(gst::ClockTime::MAX).nseconds() < self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// What is hidden.
 #[derive(Debug, Default)]
 pub struct Hidden {
     /// The faces in pictures.
-    faces: Hiding,
+    pub faces: Arc<Hiding>,
     /// What is known of individual faces.
     pub individuals: Arc<Hiding>,
 }
@@ -130,7 +107,7 @@ impl Switched {
         self.overlays.iter().for_each(|overlay| overlay.set(&self.hidden, Some(gst::ClockTime::ZERO)));
         recorder.filter(|_| switches.blur).map(record);
         if let Some(pusher) = pusher {
-            pusher.set_raw_only(switches.blur || self.encodes_pushed, switches.blur, now);
+            pusher.set_raw_only(switches.blur || self.encodes_pushed);
         }
         self.detector.set_property("detect-interval", switches.interval);
     }

@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod decoding;
 pub mod encoding;
 mod hardware;
+pub mod hiding;
 pub mod input;
 pub mod kept;
 pub mod log;

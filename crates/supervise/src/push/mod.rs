@@ -86,10 +86,6 @@ struct Origin {
     has_h264: bool,
     /// True while only frames of the encoder are sent.
     is_raw_only: bool,
-    /// True while they hide faces.
-    is_hiding: bool,
-    /// The time of the first frame of the camera that may be sent.
-    shown_from: gst::ClockTime,
 }
 
 impl Origin {
@@ -116,15 +112,8 @@ impl Pusher {
     }
 
     /// Sends frames of the encoder alone, even if the camera has H.264. No frame of the camera leaves from now on, also none that waits.
-    ///
-    /// `is_hiding` tells whether frames of the encoder hide faces. When that ends, frames of the camera leave from the time `now` on.
-    pub fn set_raw_only(&self, is_raw_only: bool, is_hiding: bool, now: gst::ClockTime) {
-        self.change(|origin| {
-            if origin.is_hiding && !is_hiding {
-                origin.shown_from = now;
-            }
-            (origin.is_raw_only, origin.is_hiding) = (is_raw_only, is_hiding);
-        });
+    pub fn set_raw_only(&self, is_raw_only: bool) {
+        self.change(|origin| origin.is_raw_only = is_raw_only);
     }
 
     /// True while frames are to be encoded.
@@ -153,7 +142,7 @@ impl Pusher {
     fn send(&self, frame: &Frame, is_camera: bool) {
         // Holding the lock, so that no frame of the camera gets the number of a later generation.
         let origin = self.shared.origin.lock();
-        if origin.takes_encoded() == is_camera && (!is_camera || frame.time >= origin.shown_from) {
+        if origin.takes_encoded() == is_camera {
             let generation = self.shared.generation.load(Ordering::Relaxed);
             self.lanes.iter().for_each(|lane| lane.send(generation, frame));
         }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::form::parser;
 use super::{Frame, Recorder};
 use crate::decoding::{self, Encoded};
+use crate::hiding::Hiding;
 
 /// Pictures that wait until they are decoded. Decoders hold fewer back.
 const MAX_WAITING: usize = 1000;
@@ -54,6 +55,8 @@ pub struct Tap {
     takers: Vec<Arc<dyn Taker>>,
     /// True if recordings are to have sound.
     has_sound: bool,
+    /// Until when faces are hidden: the camera's own pictures show them.
+    faces: Arc<Hiding>,
     state: Mutex<State>,
 }
 
@@ -87,14 +90,15 @@ struct State {
 }
 
 impl Tap {
-    /// Passes on to `takers` what [`Self::take_at`] gets; if it `has_sound`, a second later at the beginning, until there is some.
-    pub fn new(takers: Vec<Arc<dyn Taker>>, has_sound: bool) -> Self {
-        Self { takers, has_sound, state: Mutex::default() }
+    /// Passes on to `takers` what [`Self::take_at`] gets, except pictures of times at which `faces` are hidden; if it `has_sound`, a second
+    /// later at the beginning, until there is some.
+    pub fn new(takers: Vec<Arc<dyn Taker>>, has_sound: bool, faces: Arc<Hiding>) -> Self {
+        Self { takers, has_sound, faces, state: Mutex::default() }
     }
 
     /// Taps the decoders that `source` adds from now on.
-    pub fn of_decoders(source: &gst::Pipeline, takers: Vec<Arc<dyn Taker>>, has_sound: bool) -> Arc<Self> {
-        let tap = Arc::new(Self::new(takers, has_sound));
+    pub fn of_decoders(source: &gst::Pipeline, takers: Vec<Arc<dyn Taker>>, has_sound: bool, faces: Arc<Hiding>) -> Arc<Self> {
+        let tap = Arc::new(Self::new(takers, has_sound, faces));
         let taken = tap.clone();
         decoding::take_encoded(source, move |picture| taken.take(picture));
         tap
@@ -208,8 +212,10 @@ impl Tap {
             state.recorded.push_front((at, time));
             state.recorded.truncate(LOOK_AHEAD);
             state.last = time;
-            let frame = Frame { caps, buffer, time };
-            self.takers.iter().for_each(|taker| taker.take(frame.clone()));
+            if !self.faces.hides(Some(time)) {
+                let frame = Frame { caps, buffer, time };
+                self.takers.iter().for_each(|taker| taker.take(frame.clone()));
+            }
         }
     }
 }

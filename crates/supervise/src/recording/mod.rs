@@ -162,8 +162,6 @@ struct State {
     is_hiding: bool,
     /// The time of the first raw frame that may be taken.
     raw_from: gst::ClockTime,
-    /// The time of the first encoded frame that may be taken.
-    shown_from: gst::ClockTime,
     /// True while raw frames go on until the next key frame of encoded ones.
     awaits_key: bool,
     sounds: Sounds,
@@ -185,7 +183,7 @@ impl State {
 
     fn takes(&self, frame: &Frame) -> bool {
         let is_wanted = match frame.is_encoded() {
-            true => self.takes_encoded() && frame.time >= self.shown_from && (!self.awaits_key || frame.is_key() && !self.has(frame)),
+            true => self.takes_encoded() && (!self.awaits_key || frame.is_key() && !self.has(frame)),
             false => self.takes_raw() && frame.time >= self.raw_from,
         };
         is_wanted && !self.is_ended
@@ -253,7 +251,7 @@ impl Recorder {
     /// encoded ones are recorded if the source has any, from their next key frame on, and raw ones until then.
     ///
     /// `is_hiding` tells whether raw frames hide faces: no recording that hides them shows any. Those of before `now` that wait when hiding
-    /// begins are not taken, nor encoded ones of before `now` when it ends.
+    /// begins are not taken.
     pub fn set_raw_only(&self, is_raw_only: bool, is_hiding: bool, now: gst::ClockTime) {
         self.change(|state| {
             let encoded_until = state.run.as_ref().filter(|_| !state.takes_raw()).map(|run| run.end);
@@ -261,9 +259,6 @@ impl Recorder {
                 self.shared.end_run(state);
             }
             let begins = is_hiding && !state.is_hiding;
-            if state.is_hiding && !is_hiding {
-                state.shown_from = now;
-            }
             state.raw_from = encoded_until.or(begins.then_some(now)).unwrap_or(state.raw_from);
             (state.is_raw_only, state.is_hiding) = (is_raw_only, is_hiding);
         });

@@ -220,7 +220,7 @@ fn record_encoded(recorder: &Arc<Recorder>, source: &str, start: gst::ClockTime)
     let (pushed, tap) = (recorder.clone(), std::cell::OnceCell::new());
     let line = format!("{source} ! queue name=last");
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
-    taps.send(Tap::of_decoders(&pipeline, vec![recorder.clone()], false)).unwrap();
+    taps.send(Tap::of_decoders(&pipeline, vec![recorder.clone()], false, Arc::default())).unwrap();
     let decode = gst::ElementFactory::make("decodebin").build().unwrap();
     let end = AppSink::builder().sync(false).build();
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {

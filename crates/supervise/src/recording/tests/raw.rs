@@ -2,6 +2,9 @@
 //! Changes between encoded and raw frames, and between raw ones that show faces and such that hide them.
 
 use super::*;
+use crate::decoding::Encoded;
+use crate::hiding::Hiding;
+use crate::recording::camera::Tap;
 
 #[test]
 fn no_encoded_frame_is_recorded_from_the_moment_at_which_raw_ones_are_wanted() {
@@ -88,16 +91,22 @@ fn encoded_frames_that_come_after_raw_ones_of_their_time_are_not_recorded_again(
 #[test]
 fn no_encoded_frame_of_before_the_end_of_hiding_is_recorded() {
     let (recorder, notices, folder) = recorder("shown", 60_000);
-    let (key_frame, ms) = (key_frame(), gst::ClockTime::from_mseconds);
-    let push_key = |time| recorder.push(Frame { time: ms(time), ..key_frame.clone() });
+    let (Frame { caps, buffer, .. }, ms, faces) = (key_frame(), gst::ClockTime::from_mseconds, Arc::<Hiding>::default());
+    let tap = Tap::new(vec![recorder.clone()], false, faces.clone());
+    let take = |time| tap.take_at(Encoded { caps: caps.clone(), buffer: buffer.clone(), time, stream: "0".into() }, time);
+    let hide = |hides, now| {
+        faces.set(hides, now);
+        recorder.set_raw_only(hides, hides, now);
+    };
     recorder.set_encoded(true);
-    recorder.set_raw_only(true, true, ms(0));
+    hide(true, ms(0));
     push(&recorder, 0..10);
-    recorder.set_raw_only(false, false, ms(1500));
+    [1300, 1350, 1400].into_iter().for_each(|time| take(ms(time)));
+    hide(false, ms(1500));
     // It was late. Raw frames, which hide faces until then, go on.
-    push_key(1450);
+    take(ms(1450));
     push(&recorder, 10..15);
-    push_key(1500);
+    take(ms(1500));
     push(&recorder, 15..20);
     assert!(recorder.finish(Duration::from_secs(60)));
     assert_eq!(recorded(&folder), [(10, 10), (5, 5), (1, 1)]);

@@ -21,7 +21,7 @@ impl Taker for Kept {
 fn times_of_decoding_rise_although_records_have_unsteady_times() {
     gst::init().unwrap();
     let kept = Arc::new(Kept::default());
-    let tap = Tap::new(vec![kept.clone()], false);
+    let tap = Tap::new(vec![kept.clone()], false, Arc::default());
     let caps = gst::Caps::builder("video/x-h264").build();
     tap.choose(Some("0"));
     for number in 0..60 {
