@@ -144,13 +144,14 @@ fn find_turned(copying: Copying, turned: &[(Range<usize>, Turn)], looks: &mut [L
     let (mut copy, expected) = (TurnedCopy::default(), looks.len());
     each_frame(copying.input, copying.limit, |shown| {
         let look = looks.get_mut(shown.number).ok_or(Failure::Frames { expected, found: shown.number + 1 })?;
-        let Some((_, turn)) = turned.iter().find(|(frames, _)| frames.contains(&shown.number)) else { return Ok(()) };
         let size = shown.view.size();
-        copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..*turn });
-        let view = copy.view()?;
-        let found = faces(&view, shown.number, look.is_cut, eye)?;
-        let to_frame = |find: Find| Find { rect: copy.to_frame(find.rect.from_norm(view.size())).to_norm(size), ..find };
-        look.finds.extend(found.into_iter().map(to_frame));
+        for (_, turn) in turned.iter().filter(|(frames, _)| frames.contains(&shown.number)) {
+            copy.take(&shown.view, Turn { longer_side: size.width.max(size.height), ..*turn });
+            let view = copy.view()?;
+            let found = faces(&view, shown.number, look.is_cut, eye)?;
+            let to_frame = |find: Find| Find { rect: copy.to_frame(find.rect.from_norm(view.size())).to_norm(size), ..find };
+            look.finds.extend(found.into_iter().map(to_frame));
+        }
         look.finds = photo::distinct(std::mem::take(&mut look.finds));
         Ok(())
     })?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How the shots of a video are turned, where no tag tells: as the faces are turned that are surest.
+//! How the faces of each shot are turned, where no tag tells. Somebody may lie in a shot in which others stand.
 
 use std::ops::Range;
 
@@ -16,17 +16,18 @@ const ORIENTATIONS: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), tu
 const EVERY: usize = 48;
 const SOON: [usize; 2] = [8, 24];
 const SURELY_UPRIGHT: f32 = 2.0;
-/// A shot whose faces have less has the orientation of the whole video.
+/// A shot whose faces have less is also searched as most faces of the whole video are turned.
 const CLEAR: f32 = 0.5;
+/// The centres of finds of one face are closer than this share of the longest side.
+const NEAR: f32 = 0.5;
 
-/// How sure the faces are of some frames of a shot: their total confidence.
+/// How the faces of a shot are turned, by some frames of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shot {
     /// Its first frame.
     first: usize,
-    upright: f32,
-    /// In each of [`ORIENTATIONS`].
-    turned: [f32; ORIENTATIONS.len()],
+    /// Total confidence of the faces that are surest upright, and in each of [`ORIENTATIONS`].
+    totals: [f32; 1 + ORIENTATIONS.len()],
 }
 
 impl Shot {
@@ -37,58 +38,80 @@ impl Shot {
     /// Takes the faces of a frame, and searches some frames in each orientation.
     pub(super) fn look(&mut self, shown: &Shown, upright: &[Find], eye: &mut Eye) -> Result<(), Failure> {
         let number = shown.number - self.first;
-        if self.upright >= SURELY_UPRIGHT || !number.is_multiple_of(EVERY) && !SOON.contains(&number) {
+        if self.totals[0] >= SURELY_UPRIGHT || !number.is_multiple_of(EVERY) && !SOON.contains(&number) {
             return Ok(());
         }
-        self.upright += total_confidence(upright);
-        for (total, turn) in self.turned.iter_mut().zip(ORIENTATIONS) {
+        let mut found = vec![upright.to_vec()];
+        for turn in ORIENTATIONS {
             let mut finds = Vec::new();
             eye.look_turned(By::EmotionFace, &shown.view, turn, TURNED, &mut finds)?;
-            *total += total_confidence(&finds);
+            found.push(finds);
         }
+        self.add(&found);
         Ok(())
     }
 
-    /// The orientation with the surest faces, `None` for upright, and how sure they are.
-    fn surest(&self) -> (Option<Turn>, f32) {
-        let turned = self.turned.into_iter().zip(ORIENTATIONS).map(|(total, turn)| (Some(turn), total));
-        // Of equal ones, the last one counts: upright.
-        turned.chain([(None, self.upright)]).max_by(|one, other| one.1.total_cmp(&other.1)).expect("four orientations")
+    /// Adds the faces of a frame, as they were found in each orientation.
+    fn add(&mut self, found: &[Vec<Find>]) {
+        let is_surest = |find: &&Find| found.iter().flatten().all(|other| other.confidence <= find.confidence || !is_near(other, find));
+        for (total, finds) in self.totals.iter_mut().zip(found) {
+            *total += finds.iter().filter(is_surest).map(|find| find.confidence).filter(|confidence| *confidence >= TURNED).sum::<f32>();
+        }
     }
 }
 
-/// The shots that are not upright, by their first frames and those of the next shots.
-pub(super) fn orientations(shots: &[Shot]) -> Vec<(Range<usize>, Turn)> {
-    let video = shots.iter().fold(Shot::default(), |sum, shot| Shot {
-        upright: sum.upright + shot.upright,
-        turned: std::array::from_fn(|number| sum.turned[number] + shot.turned[number]),
-        ..sum
-    });
-    let ends = shots.iter().skip(1).map(|shot| shot.first).chain([usize::MAX]);
-    let turn = |shot: &Shot| Some(shot.surest()).filter(|(_, total)| *total >= CLEAR).unwrap_or(video.surest()).0;
-    shots.iter().zip(ends).filter_map(|(shot, end)| Some((shot.first..end, turn(shot)?))).collect()
+/// True if two finds may be one face. A head that is upright may also be found turned, with another box.
+fn is_near(one: &Find, other: &Find) -> bool {
+    let side = [one, other].iter().map(|find| find.rect.w.max(find.rect.h)).fold(0.0, f32::max);
+    one.rect.center().distance(other.rect.center()) < NEAR * side
 }
 
-fn total_confidence(finds: &[Find]) -> f32 {
-    finds.iter().map(|find| find.confidence).filter(|confidence| *confidence >= TURNED).sum()
+/// The shots in which faces are turned: their first frames and those of the next shots, and a turn.
+pub(super) fn orientations(shots: &[Shot]) -> Vec<(Range<usize>, Turn)> {
+    let of_video: [f32; 1 + ORIENTATIONS.len()] = std::array::from_fn(|number| shots.iter().map(|shot| shot.totals[number]).sum());
+    // Of equal ones, the first one counts: upright.
+    let surest = (0..of_video.len()).rev().max_by(|one, other| of_video[*one].total_cmp(&of_video[*other])).unwrap_or(0);
+    let ends = shots.iter().skip(1).map(|shot| shot.first).chain([usize::MAX]);
+    let turned = |(shot, end): (&Shot, usize)| {
+        let (first, totals) = (shot.first, shot.totals);
+        let is_clear = totals.into_iter().any(|total| total >= CLEAR);
+        let numbers = (1..totals.len()).filter(move |&number| totals[number] > 0.0 || number == surest && !is_clear);
+        numbers.map(move |number| (first..end, ORIENTATIONS[number - 1]))
+    };
+    shots.iter().zip(ends).flat_map(turned).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use emotion_core::geometry::Rect;
+
     use super::*;
 
+    fn find(x: f32, confidence: f32) -> Find {
+        Find { rect: Rect::new(x, 0.4, 0.1, 0.2), confidence }
+    }
+
     #[test]
-    fn the_orientation_of_a_shot_is_that_with_the_surest_faces_or_that_of_the_video() {
-        let shot = |first, upright, turned| Shot { first, upright, turned };
+    fn a_face_counts_in_the_orientation_in_which_it_is_surest() {
+        let mut shot = Shot::beginning_at(0);
+        shot.add(&[
+            vec![find(0.1, 0.9), find(0.7, 0.15)],
+            vec![find(0.12, 0.6)],
+            vec![find(0.66, 0.5), find(0.4, 0.25)],
+            vec![find(0.4, 0.2)],
+        ]);
+        assert_eq!(shot.totals, [0.9, 0.0, 0.75, 0.0]);
+    }
+
+    #[test]
+    fn a_shot_is_searched_as_each_of_its_faces_is_turned_or_as_those_of_the_video_are() {
+        let shot = |first, totals| Shot { first, totals };
         let turned = |shots: &[Shot]| orientations(shots).into_iter().map(|(frames, turn)| (frames.start, turn)).collect::<Vec<_>>();
-        assert_eq!(turned(&[shot(0, 1.5, [0.0, 0.3, 0.9])]), []);
-        assert_eq!(turned(&[shot(0, 0.9, [0.0, 0.0, 0.9])]), []);
-        let [sideways, _, upside_down] = ORIENTATIONS;
-        let shots =
-            [shot(0, 0.4, [0.0, 0.3, 0.9]), shot(30, 2.0, [0.0; 3]), shot(60, 0.0, [0.8, 0.0, 0.0]), shot(90, 0.2, [0.0, 0.3, 0.0])];
-        assert_eq!(turned(&shots), [(0, upside_down), (60, sideways)]);
+        let [sideways, other, upside_down] = ORIENTATIONS;
+        assert_eq!(turned(&[shot(0, [1.5, 0.0, 0.0, 0.0])]), []);
+        assert_eq!(turned(&[shot(0, [1.5, 0.3, 0.0, 0.9])]), [(0, sideways), (0, upside_down)]);
+        let shots = [shot(0, [0.0, 0.0, 0.0, 3.0]), shot(30, [0.8, 0.0, 0.0, 0.0]), shot(60, [0.2, 0.0, 0.3, 0.0])];
+        assert_eq!(turned(&shots), [(0, upside_down), (60, other), (60, upside_down)], "the faces of a shot may be too small to tell");
         assert_eq!(orientations(&shots)[0].0, 0..30);
-        let shots = [shot(0, 0.0, [0.0, 0.0, 3.0]), shot(30, 0.2, [0.0, 0.0, 0.0])];
-        assert_eq!(turned(&shots), [(0, upside_down), (30, upside_down)], "the faces of a shot may be too small to tell");
     }
 }
