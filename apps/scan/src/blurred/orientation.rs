@@ -6,7 +6,7 @@ use std::ops::Range;
 use emotion_core::image::turned::Turn;
 
 use super::failure::Failure;
-use super::look::{By, Eye, Find, TURNED, turn};
+use super::look::{By, Eye, Find, THRESHOLD, TURNED, turn};
 use super::reading::Shown;
 
 /// Orientations besides upright.
@@ -16,6 +16,10 @@ const ORIENTATIONS: [Turn; 3] = [turn(90, false, 320), turn(-90, false, 320), tu
 const EVERY: usize = 48;
 const SOON: [usize; 2] = [8, 24];
 const SURELY_UPRIGHT: f32 = 2.0;
+/// What counts as a face has this confidence. That of a turned one is the mean of two, of the frame and of its mirror image.
+const COUNTS: f32 = 0.35;
+/// Boxes of a face in the frame and in its mirror image have a higher IoU.
+const SAME_IOU: f32 = 0.3;
 /// A shot whose faces have less is also searched as most faces of the whole video are turned.
 const CLEAR: f32 = 0.5;
 /// The centres of finds of one face are closer than this share of the longest side.
@@ -43,9 +47,12 @@ impl Shot {
         }
         let mut found = vec![upright.to_vec()];
         for turn in ORIENTATIONS {
-            let mut finds = Vec::new();
+            let (mut finds, mut mirrored) = (Vec::new(), Vec::new());
             eye.look_turned(By::EmotionFace, &shown.view, turn, TURNED, &mut finds)?;
-            found.push(finds);
+            if !finds.is_empty() {
+                eye.look_turned(By::EmotionFace, &shown.view, Turn { mirrored: true, ..turn }, THRESHOLD, &mut mirrored)?;
+            }
+            found.push(finds.into_iter().map(|find| seen_twice(find, &mirrored)).collect());
         }
         self.add(&found);
         Ok(())
@@ -55,9 +62,15 @@ impl Shot {
     fn add(&mut self, found: &[Vec<Find>]) {
         let is_surest = |find: &&Find| found.iter().flatten().all(|other| other.confidence <= find.confidence || !is_near(other, find));
         for (total, finds) in self.totals.iter_mut().zip(found) {
-            *total += finds.iter().filter(is_surest).map(|find| find.confidence).filter(|confidence| *confidence >= TURNED).sum::<f32>();
+            *total += finds.iter().filter(is_surest).map(|find| find.confidence).filter(|confidence| *confidence >= COUNTS).sum::<f32>();
         }
     }
+}
+
+/// A find with the mean of its confidence and of that in the mirror image.
+fn seen_twice(find: Find, mirrored: &[Find]) -> Find {
+    let same = mirrored.iter().filter(|other| other.rect.iou(find.rect) > SAME_IOU).map(|other| other.confidence);
+    Find { confidence: f32::midpoint(find.confidence, same.fold(0.0, f32::max)), ..find }
 }
 
 /// True if two finds may be one face. A head that is upright may also be found turned, with another box.
@@ -97,10 +110,16 @@ mod tests {
         shot.add(&[
             vec![find(0.1, 0.9), find(0.7, 0.15)],
             vec![find(0.12, 0.6)],
-            vec![find(0.66, 0.5), find(0.4, 0.25)],
-            vec![find(0.4, 0.2)],
+            vec![find(0.66, 0.5), find(0.4, 0.4)],
+            vec![find(0.4, 0.3), find(0.9, 0.3)],
         ]);
-        assert_eq!(shot.totals, [0.9, 0.0, 0.75, 0.0]);
+        assert_eq!(shot.totals, [0.9, 0.0, 0.9, 0.0]);
+    }
+
+    #[test]
+    fn a_turned_face_is_one_in_the_mirror_image_too() {
+        let mirrored = [find(0.11, 0.6), find(0.1, 0.4), find(0.3, 0.9)];
+        assert_eq!([0.1, 0.6].map(|x| seen_twice(find(x, 0.5), &mirrored).confidence), [0.55, 0.25]);
     }
 
     #[test]
