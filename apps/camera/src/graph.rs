@@ -5,9 +5,10 @@ use emotion_supervise::chain::ChainError;
 use emotion_supervise::encoding::NoEncoder;
 use emotion_supervise::push::PushError;
 use emotion_supervise::recording::RecordingError;
+use emotion_supervise::samples;
 use emotion_supervise::setting::Fault;
 use gst::prelude::*;
-use gst_app::{AppSink, AppSinkCallbacks};
+use gst_app::AppSink;
 use thiserror::Error;
 
 use crate::value::Size;
@@ -65,12 +66,10 @@ pub fn began(element: &impl IsA<gst::Element>) -> Option<gst::ClockTime> {
 /// Calls `take` with each sample of an appsink.
 pub fn take(sink: gst::Element, take: impl Fn(&gst::SampleRef) + Send + 'static) -> Result<(), AnalysisError> {
     let sink = sink.downcast::<AppSink>().map_err(|_| AnalysisError::Missing("appsink"))?;
-    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+    samples::take(&sink, move |_, sample| {
         take(&sample);
         Ok(gst::FlowSuccess::Ok)
     });
-    sink.set_callbacks(callbacks.build());
     Ok(())
 }
 

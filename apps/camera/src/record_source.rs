@@ -12,9 +12,10 @@ use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::recording::{Recorder, Tap};
 use emotion_supervise::run::{self, End};
+use emotion_supervise::samples;
 use gst::glib;
 use gst::prelude::*;
-use gst_app::{AppSink, AppSinkCallbacks};
+use gst_app::AppSink;
 
 use crate::analysis::Analysis;
 use crate::graph::running_time;
@@ -58,8 +59,7 @@ fn once(
     let tap = Arc::new(Tap::new(vec![recorder.clone()], has_sound, analysis.faces.clone()));
     let (analysis, beats) = (analysis.clone(), progress.clone());
     let (first, log, sound) = (first.clone(), options.log.clone(), has_sound.then(|| tap.clone()));
-    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+    samples::take(&sink, move |sink, sample| {
         if first.set(Instant::now()).is_ok() {
             log.say("receiving the recorded video");
         }
@@ -73,7 +73,6 @@ fn once(
         }
         Ok(gst::FlowSuccess::Ok)
     });
-    sink.set_callbacks(callbacks.build());
     input::add(&pipeline, place, &Reading { video: 1, sound, ..reading(options, &progress) }, sink.upcast_ref())?;
     let end =
         run::play(&pipeline, &progress, Some(options.stall), |_| (stop.try_recv() != Err(TryRecvError::Empty)).then_some(End::Told(())));

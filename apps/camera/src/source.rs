@@ -13,9 +13,10 @@ use emotion_supervise::place::Place;
 use emotion_supervise::progress::Progress;
 use emotion_supervise::recording::{Taker, Tap};
 use emotion_supervise::run::{self, End};
+use emotion_supervise::samples;
 use gst::glib;
 use gst::prelude::*;
-use gst_app::{AppSink, AppSinkCallbacks};
+use gst_app::AppSink;
 
 use crate::analysis::Analysis;
 use crate::options::{Options, milliseconds};
@@ -141,8 +142,7 @@ fn once(
     let (analysis, beats, arrived, log) = (analysis.clone(), progress.clone(), arrived.clone(), options.log.clone());
     // A file that is played again begins at 0 again.
     let (mut pace, has_times) = (Pace::new(options.settings.fps), !options.source.is_file());
-    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+    samples::take(&sink, move |sink, sample| {
         if arrived.frames.fetch_add(1, Ordering::Relaxed) == 0 {
             let _ = arrived.first.set(Instant::now());
             log.say("receiving the camera's stream");
@@ -157,7 +157,6 @@ fn once(
         tap.iter().zip(picture).for_each(|(tap, picture)| tap.decoded(picture, time));
         Ok(gst::FlowSuccess::Ok)
     });
-    sink.set_callbacks(callbacks.build());
     let entry = turned(&pipeline, options.settings.turn, sink.upcast())?;
     let file_loop = input::add(&pipeline, &options.source, &Reading { sound, ..reading(options, progress) }, &entry)?;
     let file_loop = file_loop.filter(|_| options.settings.loops);

@@ -21,6 +21,7 @@ pub mod push;
 pub mod recording;
 pub mod rtsp;
 pub mod run;
+pub mod samples;
 pub mod secret;
 pub mod setting;
 mod sound;

@@ -27,10 +27,11 @@ use emotion_supervise::decoding::{file_decoder, link_video_later};
 use emotion_supervise::input::{self, FileLoop, Reading, pad};
 use emotion_supervise::log::Log;
 use emotion_supervise::place::Place;
+use emotion_supervise::samples;
 use emotion_supervise::setting::{Setting, SettingError};
 use emotion_supervise::time_of_day::Clock;
 use gst::prelude::*;
-use gst_app::{AppLeakyType, AppSink, AppSinkCallbacks, AppSrc};
+use gst_app::{AppLeakyType, AppSink, AppSrc};
 use gstemotion::meta;
 use parking_lot::Mutex;
 
@@ -260,11 +261,7 @@ fn add_photo(pipeline: &gst::Pipeline, path: &Path, entry: &gst::Element) -> Res
 /// Calls `take` with each sample of `sink`.
 fn take(sink: gst::Element, mut take: impl FnMut(&AppSink, &gst::Sample) -> Option<()> + Send + 'static) -> Result<()> {
     let sink = sink.downcast::<AppSink>().map_err(|_| "expected an appsink")?;
-    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        take(sink, &sample).map(|()| gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error)
-    });
-    sink.set_callbacks(callbacks.build());
+    samples::take(&sink, move |sink, sample| take(sink, &sample).map(|()| gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error));
     Ok(())
 }
 
