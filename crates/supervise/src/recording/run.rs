@@ -23,6 +23,9 @@ use crate::run::reason;
 
 /// The element that writes the videos. What it has written of a video can be played after a crash.
 const MUXER: &str = "splitmuxsink name=muxer muxer::fragment-mode=first-moov-then-finalise muxer::fragment-duration=1000";
+/// Units of a second in which a video has the times of its frames: those of RTP. By itself, the muxer takes some milliseconds, and two frames
+/// that come together get one time.
+const TIMESCALE: u32 = 90_000;
 /// Between an encoder and the muxer, which waits for sound and for the next key frame: longer than both, so that the encoder goes on.
 const QUEUE: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=10000000000";
 /// Name of the element that sound enters.
@@ -166,6 +169,9 @@ fn build(
     let track = sound.map(track).transpose()?;
     cutting::split(&entry, &muxer)?;
     muxer.set_property("sink", finishing::sink()?);
+    let inner = muxer.downcast_ref::<gst::Bin>().and_then(|muxer| muxer.by_name("muxer"));
+    let track_of_video = inner.and_then(|inner| inner.static_pad("video_0")).ok_or(RecordingError::Missing("video_0"))?;
+    track_of_video.set_property("trak-timescale", TIMESCALE);
     let (pairs, waiting) = (pairs.clone(), waiting.clone());
     muxer.connect("format-location", false, move |arguments| {
         let muxer = arguments[0].get::<gst::Element>().ok()?;
