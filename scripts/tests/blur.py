@@ -3,8 +3,8 @@
 
 SCAN is the program emotion-scan and FOLDER one for copies. JUDGE is YuNet, CenterFace, or both. DATA is a folder of videos and photos; without it,
 crowds of average faces are rendered. With SHOTS, DATA's photos are moved, turned, mirrored, blurred by motion and covered in a film of so many shots.
-With TURNS, such as `90,-30,mirror`, copies are made of the videos and photos turned clockwise by so many degrees, or mirrored, without a tag that says so;
-the judges look at frames that are turned back.
+With TURNS, such as `90,-30,mirror`, copies are made of the videos and photos turned clockwise by so many degrees, or mirrored, without a tag that says so.
+In both cases, the judges look at frames that are turned back.
 A face is visible if a judge finds it in the original with a score of SCORE and at least SMALLEST pixels, and in the middle of its box the Laplacians of
 original and copy correlate by more than CORRELATION. Pictures of it, before and after, are in FOLDER/visible. Exits with 1 if one is.
 """
@@ -106,6 +106,10 @@ def detail(picture, box):
     return cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32), cv2.CV_32F)[top:bottom, left:right].ravel()
 
 
+def as_it_is(_, picture):
+    return picture
+
+
 def is_visible(original, copy, box):
     before, after = detail(original, box), detail(copy, box)
     if before is None or before.std() == 0 or after.std() == 0:
@@ -131,7 +135,7 @@ class Count:
             if any(picture is None for picture in pair):
                 print(f"{name}: frame {number} is only in one of both, as OpenCV reads them")
                 continue
-            before, after = map(upright, pair)
+            before, after = (upright(number, picture) for picture in pair)
             self.frames += 1
             found = {judge.file: judge.faces(before) for judge in judges}
             for judge, faces in found.items():
@@ -206,8 +210,11 @@ def draw(scene, face, place, tilt, step):
 
 
 def move(photos, shots, path):
-    """A film of photos that are moved fast, turned, mirrored and zoomed, with motion blur, behind a pillar in every third shot."""
-    random, size = np.random.default_rng(11), (960, 540)
+    """A film of photos that are moved fast, turned, mirrored and zoomed, with motion blur, behind a pillar in every third shot.
+
+    Returns what turns a frame back. What is beyond its edges is mirrored: the edge itself would be a detail of original and copy.
+    """
+    random, size, angles = np.random.default_rng(11), (960, 540), []
     video = writer(path, size)
     for shot in range(shots):
         photo = cv2.imread(str(photos[random.integers(len(photos))]))
@@ -217,12 +224,14 @@ def move(photos, shots, path):
         place, step = middle * random.uniform(0.4, 1.6, 2), random.uniform(-30, 30, 2) / scale * (shot % 2)
         first, turn = random.choice([0, 0, 0, 90, 180, 270]), random.uniform(-2, 2)
         for frame in range(25):
-            scene = np.mean([view(photo, place + (frame + part) * step, first + frame * turn, scale, size) for part in (0, 0.2, 0.4)], 0)
+            angles.append(first + frame * turn)
+            scene = np.mean([view(photo, place + (frame + part) * step, angles[-1], scale, size) for part in (0, 0.2, 0.4)], 0)
             scene = scene.astype(np.uint8)
             if shot % 3 == 0:
                 cover(scene, frame / 25, 0.2)
             video.write(scene)
     video.release()
+    return lambda number, picture: cv2.warpAffine(picture, *Turned.matrix(angles[number], size), borderMode=cv2.BORDER_REFLECT)
 
 
 def view(photo, place, angle, scale, size):
@@ -274,8 +283,8 @@ class Turned:
         """Turns frames of a file back."""
         turn, size = self.made[path]
         if turn == "mirror":
-            return lambda picture: cv2.flip(picture, 1)
-        return lambda picture: cv2.warpAffine(picture, cv2.invertAffineTransform(self.matrix(turn, size)[0]), size)
+            return lambda _, picture: cv2.flip(picture, 1)
+        return lambda _, picture: cv2.warpAffine(picture, cv2.invertAffineTransform(self.matrix(turn, size)[0]), size)
 
 
 def main(scan, folder, judges="", data="", shots="", turns=""):
@@ -283,10 +292,11 @@ def main(scan, folder, judges="", data="", shots="", turns=""):
     fetched = pathlib.Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "gst-emotion/models/centerface/centerface.onnx"
     judges = [Judge(path) for path in (judges or str(fetched)).split(",")]
     rendered = folder / "rendered"
+    upright = as_it_is
     if shots:
         rendered.mkdir(parents=True, exist_ok=True)
         photos = [path for path in sorted(pathlib.Path(data).rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
-        move(photos, int(shots), rendered / "moved.mp4")
+        upright = move(photos, int(shots), rendered / "moved.mp4")
     elif not data:
         render(rendered)
     data = pathlib.Path(rendered if shots or not data else data)
@@ -300,7 +310,7 @@ def main(scan, folder, judges="", data="", shots="", turns=""):
     for line in (copies / "finished.ndjson").read_text(encoding="utf-8").splitlines():
         name = json.loads(line)["copy"]
         original = next(path for path in (data / name, (data / name).with_suffix("")) if path.exists())
-        count.file(judges, name, original, copies / name, turned.upright(original) if turned else lambda picture: picture)
+        count.file(judges, name, original, copies / name, turned.upright(original) if turned else upright)
     faces = ", ".join(f"{number} faces by {judge}" for judge, number in sorted(count.faces.items()))
     print(f"{count.frames} frames: {faces or 'no face'}; {len(count.visible)} visible")
     print(f"{count.nobody} frames without a find of {NOBODY}, on {count.needless} of which something is hidden")
