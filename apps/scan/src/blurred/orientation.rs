@@ -7,6 +7,7 @@ use emotion_core::image::turned::Turn;
 
 use super::failure::Failure;
 use super::look::{By, Eye, Find, THRESHOLD, TURNED, turn};
+use super::photo::SAME_IOU;
 use super::reading::Shown;
 
 /// Orientations besides upright. The first frame of a shot is searched at more pixels, for small faces.
@@ -19,8 +20,6 @@ const SOON: [usize; 2] = [8, 24];
 const SURELY_UPRIGHT: f32 = 2.0;
 /// What counts as a face has this confidence. That of a turned one is the mean of two, of the frame and of its mirror image.
 const COUNTS: f32 = 0.42;
-/// Boxes of a face in the frame and in its mirror image have a higher IoU.
-const SAME_IOU: f32 = 0.3;
 /// A shot whose faces have less is also searched as most faces of the whole video are turned.
 const CLEAR: f32 = 0.5;
 /// The centres of finds of one face are closer than this share of the longest side.

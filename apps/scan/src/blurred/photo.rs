@@ -35,7 +35,7 @@ const SIDEWAYS_CONFIDENCE: f32 = 0.5;
 const TRACE: f32 = 0.05;
 const TOGETHER: f32 = 0.42;
 /// Boxes with a higher IoU are of one face.
-const SAME_IOU: f32 = 0.3;
+pub(super) const SAME_IOU: f32 = 0.3;
 
 /// The photo with a grey border.
 const fn bordered(border: f32, longer_side: u32) -> Turn {
