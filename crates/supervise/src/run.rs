@@ -45,7 +45,8 @@ pub fn play<C>(
     // An element that cannot start posts the reason on the bus.
     let started = pipeline.set_state(gst::State::Playing);
     let began = Instant::now();
-    let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency];
+    let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency, gst::MessageType::Progress];
+    let mut step = None;
     loop {
         let wait = if started.is_err() { START_REASON } else { TICK };
         match bus.timed_pop_filtered(wait, &types).as_ref().map(|message| message.view()) {
@@ -54,6 +55,7 @@ pub fn play<C>(
             Some(gst::MessageView::Latency(_)) => {
                 let _ = pipeline.recalculate_latency();
             }
+            Some(gst::MessageView::Progress(message)) => step = Some(message.get().2.to_owned()),
             _ if started.is_err() => return End::Failed("the pipeline did not start".into()),
             _ => {}
         }
@@ -62,7 +64,7 @@ pub fn play<C>(
             return end;
         }
         let pictureless = silence.unwrap_or_else(|| began.elapsed());
-        if let Some(reason) = stall.and_then(|stall| stalled(pictureless, progress.since_last_data(), stall)) {
+        if let Some(reason) = stall.and_then(|stall| stalled(pictureless, progress.since_last_data(), stall, step.as_deref())) {
             return failed(progress, None, reason);
         }
     }
@@ -97,12 +99,16 @@ fn stops_within(limit: Duration, pipeline: &gst::Pipeline, thread: thread::Build
     }
 }
 
-/// Why a source that has had no picture and no data for these times is opened again.
-fn stalled(pictureless: Duration, silence: Option<Duration>, stall: Duration) -> Option<String> {
+/// Why a source that has had no picture and no data for these times is opened again. A source that has never had any says its last `step`,
+/// as `rtspsrc` does: what a camera does not answer, or that it sends nothing after all answers.
+fn stalled(pictureless: Duration, silence: Option<Duration>, stall: Duration, step: Option<&str>) -> Option<String> {
     match silence {
         Some(silence) if silence > stall && pictureless > stall => Some(format!("no data for {} s", stall.as_secs_f32())),
         Some(_) if pictureless > PICTURELESS.max(stall) => Some(format!("no picture for {} s, though data arrives", pictureless.as_secs())),
-        None if pictureless > stall => Some(format!("no frame for {} s", stall.as_secs_f32())),
+        None if pictureless > stall => {
+            let step = step.map_or(String::new(), |step| format!(" after \"{step}\""));
+            Some(format!("no frame for {} s{step}", stall.as_secs_f32()))
+        }
         _ => None,
     }
 }
@@ -185,9 +191,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stall_names_the_last_step_of_the_source() {
+        let pipeline = pipeline("fakesrc is-live=true ! fakesink");
+        for step in ["Opening Stream", "Sending PLAY request"] {
+            let message = gst::message::Progress::builder(gst::ProgressType::Continue, "open", step).src(&pipeline).build();
+            pipeline.post_message(message).unwrap();
+        }
+        let stalled = play::<()>(&pipeline, &Progress::new(), Some(Duration::from_millis(300)), |_| None);
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(stalled, End::Failed("no frame for 0.3 s after \"Sending PLAY request\"".into()));
+    }
+
+    #[test]
     fn data_without_a_picture_is_no_stall() {
         let seconds = |seconds| Duration::from_secs(seconds);
-        let after = |pictureless, silence: Option<u64>| stalled(seconds(pictureless), silence.map(seconds), seconds(5));
+        let after = |pictureless, silence: Option<u64>| stalled(seconds(pictureless), silence.map(seconds), seconds(5), None);
         assert_eq!((after(4, None), after(6, None)), (None, Some("no frame for 5 s".into())));
         assert_eq!((after(20, Some(0)), after(20, Some(5)), after(0, Some(9))), (None, None, None));
         assert_eq!(after(20, Some(6)), Some("no data for 5 s".into()));
