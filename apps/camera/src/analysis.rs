@@ -106,10 +106,8 @@ impl Analysis {
             if options.rtsp.as_ref().is_some_and(|rtsp| rtsp.onvif) {
                 feed(element("onvif")?, Stream::Onvif, outlet)?;
             }
-            if !options.keeps_drawn() {
-                let outlet = outlet.clone();
-                skip(&pad(&element("pictures-queue")?, "sink")?, move |_| !outlet.is_open());
-            }
+            let (outlet, stall, keeps) = (outlet.clone(), options.stall, options.keeps_drawn());
+            skip(&pad(&element("pictures-queue")?, "sink")?, move |_| !outlet.sees(stall) && !keeps);
         }
         let recorder = |files| recorded::recorder(files, options, &element, &hidden.individuals, progress);
         let recorder = options.files.as_ref().map(recorder).transpose()?;

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use emotion_supervise::encoding::{self, Encoder, NoEncoder};
 use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSrc;
+use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 use gst_rtsp_server::{RTSPMediaFactory, RTSPServer};
 use parking_lot::Mutex;
@@ -23,6 +25,9 @@ const USER: &str = "viewer";
 /// Maximum number of threads for clients. A DESCRIBE request blocks its thread, and all clients of that thread, until the
 /// stream has a picture.
 const CLIENT_THREADS: i32 = 64;
+
+/// How long clients wait for a camera's first picture: as long as the server does.
+const FIRST_PICTURE: Duration = Duration::from_secs(20);
 
 /// Connections that wait until the server takes them. With GStreamer's 5, others wait for seconds while somebody opens many.
 const BACKLOG: i32 = 128;
@@ -79,6 +84,7 @@ impl Servers {
         let known = servers.get(&options.listen).cloned();
         let server = known.clone().map_or_else(|| server(options), Ok)?;
         server.mount_points().ok_or(RtspError::Missing("mount points"))?.add_factory(&options.path, factory);
+        refuse_without_picture(&server, &options.path, outlet);
         if known.is_none() {
             server.attach(None).map_err(|_| RtspError::Listen(options.listen))?;
         }
@@ -128,10 +134,25 @@ fn require_secret(server: &RTSPServer, secret: &str) {
     server.set_auth(Some(&auth));
 }
 
+/// Refuses clients of the camera at `path` of `server` while it has no picture. They would wait for 20 s, and then the server refuses
+/// others as long as somebody still waits, although the camera may be there again.
+fn refuse_without_picture(server: &RTSPServer, path: &str, outlet: &Arc<Outlet>) {
+    let (path, outlet) = (path.to_owned(), outlet.clone());
+    server.connect_client_connected(move |_, client| {
+        let (path, outlet) = (path.clone(), outlet.clone());
+        client.connect_pre_describe_request(move |_, context| {
+            let is_asked_for = context.uri().is_some_and(|uri| uri.decode_path_components().join("/") == path);
+            if is_asked_for && !outlet.has_picture() { RTSPStatusCode::ServiceUnavailable } else { RTSPStatusCode::Ok }
+        });
+    });
+}
+
 /// Passes frames and records on to the media, while there is one.
 #[derive(Default)]
 pub struct Outlet {
     sources: Mutex<Option<Sources>>,
+    /// Until when the last picture counts.
+    pictured: Mutex<Option<Instant>>,
     /// The pipeline of the analysis, whose times frames have.
     origin: Mutex<glib::WeakRef<gst::Pipeline>>,
 }
@@ -157,6 +178,7 @@ impl Outlet {
     /// Takes samples of `pipeline` from now on.
     pub fn follow(&self, pipeline: &gst::Pipeline) {
         *self.origin.lock() = pipeline.downgrade();
+        *self.pictured.lock() = Some(Instant::now() + FIRST_PICTURE);
     }
 
     /// The time of `sample` in the media that began at `began`; `None` before that. Both are on one clock.
@@ -197,9 +219,15 @@ impl Outlet {
         let _ = source.push_buffer(buffer);
     }
 
-    /// True if there are clients.
-    pub fn is_open(&self) -> bool {
+    /// Notes that there is a picture, and another one within `stall`. True if there are clients.
+    pub fn sees(&self, stall: Duration) -> bool {
+        *self.pictured.lock() = Some(Instant::now() + stall);
         self.sources.lock().is_some()
+    }
+
+    /// True if there is a picture, or soon will be.
+    fn has_picture(&self) -> bool {
+        self.pictured.lock().is_some_and(|until| Instant::now() < until)
     }
 
     fn open(&self, bin: &gst::Bin) {

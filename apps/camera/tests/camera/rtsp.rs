@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
@@ -150,6 +150,29 @@ fn a_blocked_request_does_not_block_other_paths() {
         let unanswered = (&stream).read(&mut [0; 1]).expect_err("no response yet");
         assert_eq!(unanswered.kind(), std::io::ErrorKind::WouldBlock);
     }
+}
+
+#[test]
+fn clients_do_not_wait_for_a_camera_that_is_gone() {
+    if !fetched("centerface") {
+        return;
+    }
+    gst::init().expect("GStreamer starts");
+    let (folder, camera_port) = (folder("gone"), free_port());
+    let (camera_address, listen) = (format!("rtsp://127.0.0.1:{camera_port}/live"), format!("127.0.0.1:{}", free_port()));
+    let camera = start_camera(camera_port, &folder, (320, 240));
+    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", "--stall", "1", &camera_address]);
+    wait_for_line(&lines, "receiving the camera's stream");
+    let answers = |status: &str| answer(&describe(&listen, "/faces", "")).starts_with(status);
+    assert!(answers("RTSP/1.0 200"), "there is a picture");
+    drop(camera);
+    wait_for_line(&lines, "reconnecting in");
+    std::thread::sleep(Duration::from_secs(1));
+    let asked = Instant::now();
+    assert!(answers("RTSP/1.0 503") && asked.elapsed() < Duration::from_secs(10), "asked {:?} ago", asked.elapsed());
+    let _camera = start_camera(camera_port, &folder, (320, 240));
+    wait_for_line(&lines, "receiving the camera's stream");
+    wait_until("a picture", || answers("RTSP/1.0 200"));
 }
 
 #[test]
