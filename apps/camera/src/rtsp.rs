@@ -10,7 +10,6 @@ use emotion_supervise::encoding::{self, Encoder, NoEncoder};
 use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSrc;
-use gst_rtsp::RTSPStatusCode;
 use gst_rtsp_server::prelude::*;
 use gst_rtsp_server::{RTSPMediaFactory, RTSPServer};
 use parking_lot::Mutex;
@@ -84,7 +83,6 @@ impl Servers {
         let known = servers.get(&options.listen).cloned();
         let server = known.clone().map_or_else(|| server(options), Ok)?;
         server.mount_points().ok_or(RtspError::Missing("mount points"))?.add_factory(&options.path, factory);
-        refuse_without_picture(&server, &options.path, outlet);
         if known.is_none() {
             server.attach(None).map_err(|_| RtspError::Listen(options.listen))?;
         }
@@ -132,19 +130,6 @@ fn require_secret(server: &RTSPServer, secret: &str) {
     auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
     auth.add_digest(USER, secret, &token);
     server.set_auth(Some(&auth));
-}
-
-/// Refuses clients of the camera at `path` of `server` while it has no picture. They would wait for 20 s, and then the server refuses
-/// others as long as somebody still waits, although the camera may be there again.
-fn refuse_without_picture(server: &RTSPServer, path: &str, outlet: &Arc<Outlet>) {
-    let (path, outlet) = (path.to_owned(), outlet.clone());
-    server.connect_client_connected(move |_, client| {
-        let (path, outlet) = (path.clone(), outlet.clone());
-        client.connect_pre_describe_request(move |_, context| {
-            let is_asked_for = context.uri().is_some_and(|uri| uri.decode_path_components().join("/") == path);
-            if is_asked_for && !outlet.has_picture() { RTSPStatusCode::ServiceUnavailable } else { RTSPStatusCode::Ok }
-        });
-    });
 }
 
 /// Passes frames and records on to the media, while there is one.
@@ -226,7 +211,7 @@ impl Outlet {
     }
 
     /// True if there is a picture, or soon will be.
-    fn has_picture(&self) -> bool {
+    pub fn has_picture(&self) -> bool {
         self.pictured.lock().is_some_and(|until| Instant::now() < until)
     }
 
@@ -255,7 +240,7 @@ impl Outlet {
 
 /// The factory of the media, which exists from the first client to the last.
 fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, RtspError> {
-    let factory = one_media::Factory::new();
+    let factory = one_media::Factory::new(outlet.clone());
     if has_onvif {
         onvif::register()?;
     }

@@ -161,9 +161,15 @@ fn clients_do_not_wait_for_a_camera_that_is_gone() {
     let (folder, camera_port) = (folder("gone"), free_port());
     let (camera_address, listen) = (format!("rtsp://127.0.0.1:{camera_port}/live"), format!("127.0.0.1:{}", free_port()));
     let camera = start_camera(camera_port, &folder, (320, 240));
-    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", "--stall", "1", &camera_address]);
+    let options = ["--rtsp-listen", &listen, "--rtsp-token", SECRET, "--size", "320x240", "--stall", "1", &camera_address];
+    let (_program, lines) = run(&options);
     wait_for_line(&lines, "receiving the camera's stream");
-    let answers = |status: &str| answer(&describe(&listen, "/faces", "")).starts_with(status);
+    let answers = |status: &str| {
+        let stream = describe(&listen, "/faces", "");
+        let refused = answer(&stream);
+        assert!(refused.starts_with("RTSP/1.0 401"), "nobody else learns whether there is a picture: {refused}");
+        ask_again(&stream, &listen, &digest(&refused, &listen, SECRET)).starts_with(status)
+    };
     assert!(answers("RTSP/1.0 200"), "there is a picture");
     drop(camera);
     wait_for_line(&lines, "reconnecting in");
@@ -175,24 +181,33 @@ fn clients_do_not_wait_for_a_camera_that_is_gone() {
     wait_until("a picture", || answers("RTSP/1.0 200"));
 }
 
+/// The header for a client with `secret`, as the server asked for it in `refused`.
+fn digest(refused: &str, listen: &str, secret: &str) -> String {
+    // The digest depends on the realm and on this connection's nonce.
+    let value = |name: &str| refused.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).expect("a value");
+    let (realm, nonce, uri) = (value("realm"), value("nonce"), format!("rtsp://{listen}/faces"));
+    let md5 = |text: String| glib::compute_checksum_for_string(glib::ChecksumType::Md5, text).expect("a checksum");
+    let (user, method) = (md5(format!("viewer:{realm}:{secret}")), md5(format!("DESCRIBE:{uri}")));
+    let response = md5(format!("{user}:{nonce}:{method}"));
+    format!("Digest username=\"viewer\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\"")
+}
+
+/// The head of the response to another request of the same connection.
+fn ask_again(mut stream: &TcpStream, listen: &str, authorization: &str) -> String {
+    let request = format!("DESCRIBE rtsp://{listen}/faces RTSP/1.0\r\nCSeq: 2\r\nAuthorization: {authorization}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    answer(stream)
+}
+
 #[test]
 fn clients_without_the_token_are_refused() {
     let (_program, listen) = start_without_camera(&["--rtsp-token", SECRET]);
     let stream = describe(&listen, "/faces", "");
     let refused = answer(&stream);
     assert!(refused.starts_with("RTSP/1.0 401") && refused.contains("WWW-Authenticate: Digest"), "{refused}");
-    // The digest depends on the realm and on this connection's nonce.
-    let value = |name: &str| refused.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).expect("a value");
-    let (realm, nonce, uri) = (value("realm"), value("nonce"), format!("rtsp://{listen}/faces"));
-    let md5 = |text: String| glib::compute_checksum_for_string(glib::ChecksumType::Md5, text).expect("a checksum");
-    let (user, method) = (md5(format!("viewer:{realm}:a guess")), md5(format!("DESCRIBE:{uri}")));
-    let response = md5(format!("{user}:{nonce}:{method}"));
-    let digest = format!("Digest username=\"viewer\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\"");
     let basic = format!("Basic {}", glib::base64_encode(format!("viewer:{SECRET}").as_bytes()));
-    for authorization in [digest, basic] {
-        let request = format!("DESCRIBE {uri} RTSP/1.0\r\nCSeq: 2\r\nAuthorization: {authorization}\r\n\r\n");
-        (&stream).write_all(request.as_bytes()).expect("a request");
-        let refused = answer(&stream);
+    for authorization in [digest(&refused, &listen, "a guess"), basic] {
+        let refused = ask_again(&stream, &listen, &authorization);
         assert!(refused.starts_with("RTSP/1.0 401"), "{authorization}: {refused}");
     }
 }
