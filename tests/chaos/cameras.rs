@@ -96,7 +96,7 @@ impl Cameras {
         gst::init().expect("GStreamer starts");
         let server = RTSPServer::new();
         server.set_service("0");
-        // A thread for each client. A camera that stalls does not answer DESCRIBE, and would keep all clients of its thread from others.
+        // A thread for each client. A camera that stalls does not answer DESCRIBE, and would hold up the clients of other cameras.
         server.thread_pool().expect("a thread pool").set_max_threads(-1);
         let auth = RTSPAuth::new();
         server.set_auth(Some(&auth));

@@ -136,7 +136,7 @@ fn require_secret(server: &RTSPServer, secret: &str) {
 #[derive(Default)]
 pub struct Outlet {
     sources: Mutex<Option<Sources>>,
-    /// Until when the last picture counts.
+    /// Until when the last picture counts, or the first one is waited for.
     pictured: Mutex<Option<Instant>>,
     /// The pipeline of the analysis, whose times frames have.
     origin: Mutex<glib::WeakRef<gst::Pipeline>>,
@@ -204,13 +204,13 @@ impl Outlet {
         let _ = source.push_buffer(buffer);
     }
 
-    /// Notes that there is a picture, and another one within `stall`. True if there are clients.
+    /// Notes a picture, which counts for the time of `stall`. True if there are clients.
     pub fn sees(&self, stall: Duration) -> bool {
         *self.pictured.lock() = Some(Instant::now() + stall);
         self.sources.lock().is_some()
     }
 
-    /// True if there is a picture, or soon will be.
+    /// True while a picture counts, or the first one is waited for.
     pub fn has_picture(&self) -> bool {
         self.pictured.lock().is_some_and(|until| Instant::now() < until)
     }
