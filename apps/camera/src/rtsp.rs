@@ -37,7 +37,7 @@ const BACKLOG: i32 = 128;
 fn media(encoder: &Encoder, has_onvif: bool) -> String {
     let source = "is-live=true format=time do-timestamp=true leaky-type=downstream";
     let mut line = format!(
-        "appsrc name=video {source} max-buffers=16 ! videoconvert ! {} ! rtph264pay name=pay0 pt=96 config-interval=-1 \
+        "appsrc name=video {source} max-buffers=16 ! videoconvert ! {} ! rtph264pay name=pay0 pt=96 \
          appsrc name=text {source} max-buffers=100 ! rtpgstpay name=pay1 pt=97 config-interval=1",
         encoder.stream
     );

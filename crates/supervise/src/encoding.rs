@@ -15,7 +15,8 @@ pub struct Encoder {
     pub element: &'static str,
     /// Elements from raw video to encoded video that a muxer takes. The quality is constant where the encoder can.
     pub recording: &'static str,
-    /// Elements from raw video to encoded video for rtph264pay. The bit rate is bounded.
+    /// Elements from raw video to encoded video for rtph264pay. The bit rate is bounded. The encoder itself writes its parameter
+    /// sets before each keyframe: rtph264pay's `config-interval=-1` writes them before each slice of it, inside the picture.
     pub stream: &'static str,
 }
 
@@ -25,12 +26,12 @@ pub const ENCODERS: [Encoder; 2] = [
         element: "x264enc",
         recording: "x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=4000 ! h264parse",
         stream: "x264enc tune=zerolatency speed-preset=superfast key-int-max=60 bitrate=3000 \
-                 ! video/x-h264,profile=constrained-baseline",
+                 ! video/x-h264,profile=constrained-baseline,stream-format=byte-stream",
     },
     Encoder {
         element: "openh264enc",
         recording: "openh264enc bitrate=4000000 ! h264parse",
-        stream: "openh264enc gop-size=60 bitrate=3000000 ! video/x-h264,profile=constrained-baseline",
+        stream: "openh264enc gop-size=60 bitrate=3000000 ! video/x-h264,profile=constrained-baseline,stream-format=byte-stream",
     },
 ];
 

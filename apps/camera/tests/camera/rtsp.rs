@@ -15,7 +15,7 @@ use test_support::broker::free_port;
 use test_support::fetched;
 
 use crate::service::{clip, folder, run};
-use crate::support::{PATIENCE, Running, link_streams, start_camera, start_command, wait_for_line, wait_until};
+use crate::support::{PATIENCE, Running, has, link_streams, picture, start_camera, start_command, wait_for_line, wait_until};
 
 const SECRET: &str = "0123456789abcdef";
 
@@ -110,6 +110,35 @@ fn restart_camera(protocol: &str) {
     pipeline.set_state(gst::State::Null).expect("the client stops");
     for line in received.lock().expect("no panic").text.lines() {
         assert!(line.starts_with('{') && line.ends_with('}'), "incomplete record: {line}");
+    }
+}
+
+#[test]
+fn ffmpeg_shows_whole_pictures() {
+    if !fetched("centerface") || !has("ffmpeg") {
+        return;
+    }
+    let (folder, camera_port, size) = (folder("whole"), free_port(), (640, 480));
+    let (camera_address, listen) = (format!("rtsp://127.0.0.1:{camera_port}/live"), format!("127.0.0.1:{}", free_port()));
+    let _camera = start_camera(camera_port, &folder, size);
+    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "640x480", &camera_address]);
+    wait_for_line(&lines, "receiving the camera's stream");
+    let plain = std::fs::read(picture(&folder, size.0, size.1)).expect("what the camera films");
+    let address = format!("rtsp://{listen}/faces");
+    for transport in ["tcp", "udp"] {
+        let mut client = Command::new("ffmpeg");
+        client.args(["-loglevel", "warning", "-rtsp_transport", transport, "-i", &address, "-map", "0:v", "-frames:v", "5"]);
+        let shown = client.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]).output().expect("ffmpeg runs");
+        let said = String::from_utf8_lossy(&shown.stderr);
+        assert!(!said.contains("corrupt"), "{transport}: {said}");
+        let frames: Vec<&[u8]> = shown.stdout.chunks_exact(plain.len()).collect();
+        assert_eq!(frames.len(), 5, "{transport}: {said}");
+        for (index, frame) in frames.iter().enumerate() {
+            let sum: u64 = frame.iter().zip(&plain).map(|(shown, filmed)| u64::from(shown.abs_diff(*filmed))).sum();
+            let mean = sum as f64 / plain.len() as f64;
+            println!("{transport}: frame {index} differs by {mean:.1}");
+            assert!(mean < 10.0, "{transport}: frame {index} differs by {mean:.1}, what is drawn included");
+        }
     }
 }
 
