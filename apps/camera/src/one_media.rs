@@ -33,6 +33,7 @@ impl Factory {
 
 mod imp {
     use std::cell::Cell;
+    use std::sync::atomic::Ordering;
     use std::sync::{Arc, OnceLock};
 
     use gst::glib;
@@ -64,11 +65,11 @@ mod imp {
     impl ObjectImpl for Factory {}
 
     impl RTSPMediaFactoryImpl for Factory {
-        /// The name of the media that an address stands for: always the same. A media without a name is not shared.
+        /// The name of the media that an address stands for: the same for all clients. A media without a name is not shared.
         fn gen_key(&self, _url: &gst_rtsp::RTSPUrl) -> Option<glib::GString> {
-            let has_picture = self.outlet.get().is_some_and(|outlet| outlet.has_picture());
-            IS_REFUSED.set(!has_picture);
-            has_picture.then(|| "faces".into())
+            let outlet = self.outlet.get().filter(|outlet| outlet.has_picture());
+            IS_REFUSED.set(outlet.is_none());
+            outlet.map(|outlet| outlet.media.load(Ordering::Relaxed).to_string().into())
         }
 
         fn construct(&self, url: &gst_rtsp::RTSPUrl) -> Option<RTSPMedia> {

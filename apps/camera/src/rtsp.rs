@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use emotion_supervise::encoding::{self, Encoder, NoEncoder};
 use gst::glib;
+use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gst_rtsp_server::prelude::*;
@@ -138,6 +140,8 @@ pub struct Outlet {
     sources: Mutex<Option<Sources>>,
     /// Until when the last picture counts, or the first one is waited for.
     pictured: Mutex<Option<Instant>>,
+    /// The number of the media. While the last client's media ends, the next client already gets another one.
+    pub media: AtomicUsize,
     /// The pipeline of the analysis, whose times frames have.
     origin: Mutex<glib::WeakRef<gst::Pipeline>>,
 }
@@ -250,6 +254,12 @@ fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Rt
     factory.connect_media_configure(move |_, media| {
         let Ok(bin) = media.element().downcast::<gst::Bin>() else { return };
         outlet.open(&bin);
+        let ending = outlet.clone();
+        media.connect_target_state(move |_, state| {
+            if state == gst::State::Null.into_glib() {
+                ending.media.fetch_add(1, Ordering::Relaxed);
+            }
+        });
         let (outlet, video) = (outlet.clone(), bin.by_name("video"));
         media.connect_unprepared(move |_| outlet.close(video.as_ref()));
     });
@@ -275,6 +285,21 @@ mod tests {
             let bin = gst::parse::bin_from_description(&media(encoder, true), false).unwrap();
             assert!(["pay0", "pay1", "pay2"].iter().all(|name| bin.by_name(name).is_some()), "{}", encoder.element);
         }
+    }
+
+    #[test]
+    fn while_a_media_ends_clients_get_another_one() {
+        gst::init().unwrap();
+        let outlet = Arc::new(Outlet::default());
+        let factory = factory(&outlet, false).unwrap();
+        let url = gst_rtsp::RTSPUrl::parse("rtsp://127.0.0.1/faces").1.unwrap();
+        outlet.sees(Duration::from_secs(60));
+        let construct = || factory.construct(&url).unwrap();
+        let media = construct();
+        assert!(construct() == media, "one for all clients");
+        media.emit_by_name::<()>("target-state", &[&gst::State::Null.into_glib()]);
+        let next = construct();
+        assert!(next != media && construct() == next);
     }
 
     #[test]
