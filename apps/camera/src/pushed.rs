@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use emotion_supervise::encoding::{NoEncoder, encoder};
+use emotion_supervise::encoding::{NoEncoder, encoder, key_request};
 use emotion_supervise::input::pad;
 use emotion_supervise::metrics::{Kind, Page};
 use emotion_supervise::push::{Pusher, Sent};
@@ -65,8 +65,7 @@ pub fn pusher(
             encoded.push(&Frame { caps, buffer, time });
         }
         if encoded.wants_key() {
-            let fields = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).field("count", 0_u32);
-            sink.push_event(gst::event::CustomUpstream::new(fields.build()));
+            sink.push_event(key_request());
         }
     })?;
     Ok(Some(pusher))

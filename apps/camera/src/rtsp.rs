@@ -106,6 +106,7 @@ fn server(options: &Rtsp) -> Result<RTSPServer, RtspError> {
     let threads = i32::try_from(max_clients).map_or(CLIENT_THREADS, |max| max.min(CLIENT_THREADS));
     server.thread_pool().ok_or(RtspError::Missing("thread pool"))?.set_max_threads(threads);
     clients::limit(&server, max_clients);
+    clients::begin_with_keyframes(&server);
     if let Some(token) = &options.token {
         require_secret(&server, token);
     }

@@ -35,6 +35,12 @@ pub const ENCODERS: [Encoder; 2] = [
     },
 ];
 
+/// The event by which an element after an encoder asks it for a keyframe.
+pub fn key_request() -> gst::Event {
+    let fields = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).field("count", 0_u32);
+    gst::event::CustomUpstream::new(fields.build())
+}
+
 /// Sound that recordings can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sound {
