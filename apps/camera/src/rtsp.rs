@@ -243,6 +243,14 @@ impl Outlet {
     }
 }
 
+/// Lets a pipeline play before all sinks have data. Without that, all clients wait for the next face when one joins them who wants
+/// another protocol than they: the new sink of the records has none until then.
+fn play_without_data(element: &gst::Element) {
+    if element.has_property_with_type("async", bool::static_type()) {
+        element.set_property("async", false);
+    }
+}
+
 /// The factory of the media, which exists from the first client to the last.
 fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, RtspError> {
     let factory = one_media::Factory::new(outlet.clone());
@@ -255,6 +263,9 @@ fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Rt
     factory.connect_media_configure(move |_, media| {
         let Ok(bin) = media.element().downcast::<gst::Bin>() else { return };
         outlet.open(&bin);
+        if let Some(pipeline) = bin.parent().and_downcast::<gst::Bin>() {
+            pipeline.connect_element_added(|_, element| play_without_data(element));
+        }
         let ending = outlet.clone();
         media.connect_target_state(move |_, state| {
             if state == gst::State::Null.into_glib() {

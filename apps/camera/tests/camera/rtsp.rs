@@ -27,10 +27,14 @@ struct Received {
 }
 
 fn client(address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
+    client_by("tcp", address)
+}
+
+fn client_by(protocol: &str, address: &str) -> (gst::Pipeline, Arc<Mutex<Received>>) {
     let line = format!(
-        "rtspsrc name=server location={address} protocols=tcp latency=0 \
+        "rtspsrc name=server location={address} protocols={protocol} latency=0 \
          rtph264depay name=pictures ! video/x-h264,alignment=au ! fakesink name=video sync=false \
-         rtpgstdepay name=records ! fakesink name=text sync=false"
+         rtpgstdepay name=records ! fakesink name=text sync=false async=false"
     );
     let pipeline = gst::parse::launch(&line).expect("a client").downcast::<gst::Pipeline>().expect("a pipeline");
     link_streams(&pipeline, "server", &[("H264", "pictures"), ("X-GST", "records")]);
@@ -331,6 +335,30 @@ fn a_client_that_joins_others_gets_a_keyframe() {
     assert!(shortest < Some(60), "{:?}", intervals());
     for client in [first, second] {
         client.set_state(gst::State::Null).expect("the client stops");
+    }
+}
+
+#[test]
+fn a_client_with_another_protocol_does_not_stop_the_rest() {
+    if !fetched("centerface") {
+        return;
+    }
+    gst::init().expect("GStreamer starts");
+    let listen = format!("127.0.0.1:{}", free_port());
+    // Without a face, the second stream has nothing for the second client.
+    let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1";
+    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", source]);
+    wait_for_line(&lines, "receiving the camera's stream");
+    let clients = ["udp", "tcp", "udp"].map(|protocol| {
+        let joined = client_by(protocol, &format!("rtsp://{listen}/faces"));
+        wait_until("pictures", || joined.1.lock().expect("no panic").frames > 5);
+        joined
+    });
+    let frames = || clients.each_ref().map(|(_, received)| received.lock().expect("no panic").frames);
+    let before = frames();
+    wait_until("more pictures for all", || frames().iter().zip(before).all(|(count, before)| *count > before + 10));
+    for (client, _) in clients {
+        client.set_state(gst::State::Null).expect("a client stops");
     }
 }
 
