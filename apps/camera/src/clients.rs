@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The clients of the RTSP server: how many there are, so that they leave file descriptors to recordings and to the broker, and what
-//! they see first.
+//! A limit of connections to the RTSP server, so that clients leave file descriptors to recordings and to the broker.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use emotion_supervise::encoding::key_request;
 use gst::glib;
-use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use gst_rtsp_server::{RTSPClient, RTSPServer};
 use parking_lot::Mutex;
@@ -43,20 +40,6 @@ pub fn limit(server: &RTSPServer, max: usize) {
             };
             glib::idle_source_new(Some("close"), glib::Priority::HIGH, close).attach(None);
         }
-    });
-}
-
-/// Lets the picture of `server` begin with a keyframe for each client. At a few frames a second, the next one is many seconds away, and
-/// FFmpeg gives up after five.
-pub fn begin_with_keyframes(server: &RTSPServer) {
-    server.connect_client_connected(|_, client| {
-        client.connect_play_request(|_, context| {
-            let played = context.session().map(|session| session.filter(None)).unwrap_or_default();
-            for media in played.iter().filter_map(RTSPSessionMediaExt::media) {
-                let bin = media.element().downcast::<gst::Bin>().ok();
-                bin.and_then(|bin| bin.by_name("pay0")).map(|video| video.send_event(key_request()));
-            }
-        });
     });
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use emotion_supervise::encoding::{NoEncoder, encoder, key_request};
+use emotion_supervise::encoding::{NoEncoder, STREAM_ENCODER, encoder, key_request, pace_keyframes};
 use emotion_supervise::input::pad;
 use emotion_supervise::metrics::{Kind, Page};
 use emotion_supervise::push::{Pusher, Sent};
@@ -54,6 +54,7 @@ pub fn pusher(
         log.say(text);
         status::tell(text);
     })?);
+    pace_keyframes(&element(STREAM_ENCODER)?);
     let (pictures, raw) = (element("pushed")?, pusher.clone());
     skip(&pad(&element("pushed-queue")?, "sink")?, move |_| !raw.takes_raw());
     let (encoded, sink) = (pusher.clone(), pad(&pictures, "sink")?);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use emotion_supervise::encoding::{self, Encoder, NoEncoder};
+use emotion_supervise::encoding::{self, Encoder, NoEncoder, STREAM_ENCODER, pace_keyframes};
 use gst::glib;
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
@@ -106,7 +106,6 @@ fn server(options: &Rtsp) -> Result<RTSPServer, RtspError> {
     let threads = i32::try_from(max_clients).map_or(CLIENT_THREADS, |max| max.min(CLIENT_THREADS));
     server.thread_pool().ok_or(RtspError::Missing("thread pool"))?.set_max_threads(threads);
     clients::limit(&server, max_clients);
-    clients::begin_with_keyframes(&server);
     if let Some(token) = &options.token {
         require_secret(&server, token);
     }
@@ -263,6 +262,7 @@ fn factory(outlet: &Arc<Outlet>, has_onvif: bool) -> Result<RTSPMediaFactory, Rt
     factory.connect_media_configure(move |_, media| {
         let Ok(bin) = media.element().downcast::<gst::Bin>() else { return };
         outlet.open(&bin);
+        bin.by_name(STREAM_ENCODER).iter().for_each(pace_keyframes);
         if let Some(pipeline) = bin.parent().and_downcast::<gst::Bin>() {
             pipeline.connect_element_added(|_, element| play_without_data(element));
         }
@@ -295,7 +295,7 @@ mod tests {
         onvif::register().unwrap();
         for encoder in encoding::ENCODERS.iter().filter(|encoder| gst::ElementFactory::find(encoder.element).is_some()) {
             let bin = gst::parse::bin_from_description(&media(encoder, true), false).unwrap();
-            assert!(["pay0", "pay1", "pay2"].iter().all(|name| bin.by_name(name).is_some()), "{}", encoder.element);
+            assert!([STREAM_ENCODER, "pay0", "pay1", "pay2"].iter().all(|name| bin.by_name(name).is_some()), "{}", encoder.element);
         }
     }
 

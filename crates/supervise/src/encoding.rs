@@ -4,6 +4,8 @@
 //! avenc_mpeg4 is not on it: with gst-libav 1.22 and FFmpeg 5.1, those of Debian 12, its buffers have no valid timestamps, and
 //! mp4mux rejects them.
 
+use gst::prelude::*;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::packages::{Plugins, install};
@@ -16,22 +18,30 @@ pub struct Encoder {
     /// Elements from raw video to encoded video that a muxer takes. The quality is constant where the encoder can.
     pub recording: &'static str,
     /// Elements from raw video to encoded video for rtph264pay. The bit rate is bounded. The encoder itself writes its parameter
-    /// sets before each keyframe: rtph264pay's `config-interval=-1` writes them before each slice of it, inside the picture.
+    /// sets before each keyframe: rtph264pay's `config-interval=-1` writes them before each slice of it, inside the picture. It is called
+    /// [`STREAM_ENCODER`], for [`pace_keyframes`].
     pub stream: &'static str,
 }
+
+/// The name of the encoder of a stream.
+pub const STREAM_ENCODER: &str = "stream-encoder";
+
+/// Time between two keyframes of a stream.
+const KEY_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
 /// The encoders in the order of preference.
 pub const ENCODERS: [Encoder; 2] = [
     Encoder {
         element: "x264enc",
         recording: "x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bitrate=4000 ! h264parse",
-        stream: "x264enc tune=zerolatency speed-preset=superfast key-int-max=60 bitrate=3000 \
+        stream: "x264enc name=stream-encoder tune=zerolatency speed-preset=superfast key-int-max=600 bitrate=3000 \
                  ! video/x-h264,profile=constrained-baseline,stream-format=byte-stream",
     },
     Encoder {
         element: "openh264enc",
         recording: "openh264enc bitrate=4000000 ! h264parse",
-        stream: "openh264enc gop-size=60 bitrate=3000000 ! video/x-h264,profile=constrained-baseline,stream-format=byte-stream",
+        stream: "openh264enc name=stream-encoder gop-size=600 bitrate=3000000 \
+                 ! video/x-h264,profile=constrained-baseline,stream-format=byte-stream",
     },
 ];
 
@@ -39,6 +49,26 @@ pub const ENCODERS: [Encoder; 2] = [
 pub fn key_request() -> gst::Event {
     let fields = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).field("count", 0_u32);
     gst::event::CustomUpstream::new(fields.build())
+}
+
+/// Lets the encoder of a stream make a keyframe every two seconds. Players begin at a keyframe, and segments of HTTP Live Streaming, too.
+/// Encoders themselves count frames, of which some cameras send only a few in a second.
+pub fn pace_keyframes(encoder: &gst::Element) {
+    let (Some(sink), Some(src)) = (encoder.static_pad("sink"), encoder.static_pad("src")) else { return };
+    // The first frame is a keyframe anyway.
+    let next = Mutex::new(None);
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(time) = info.buffer().and_then(|frame| frame.pts()) {
+            let mut next = next.lock();
+            if next.is_some_and(|next| time >= next) {
+                src.send_event(key_request());
+            }
+            if next.is_none_or(|next| time >= next || time + KEY_INTERVAL < next) {
+                *next = Some(time + KEY_INTERVAL);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Sound that recordings can have.
@@ -112,9 +142,7 @@ fn first(is_installed: impl Fn(&str) -> bool) -> Result<Encoder, NoEncoder> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use gst::prelude::*;
+    use std::sync::Arc;
 
     use super::*;
 
@@ -137,14 +165,16 @@ mod tests {
         assert_eq!(script.matches("! h264parse\"").count(), ENCODERS.len());
     }
 
-    /// Encodes five frames and returns the timestamps of the buffers that `line` makes of them.
-    fn encoded(line: &str) -> Vec<gst::ClockTime> {
-        let line = format!("videotestsrc num-buffers=5 ! video/x-raw,format=I420,framerate=25/1 ! {line} ! fakesink name=end");
-        let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
-        let times: Arc<Mutex<Vec<gst::ClockTime>>> = Arc::default();
-        let (seen, end) = (times.clone(), pipeline.by_name("end").unwrap());
+    /// Encodes frames of so many in a second with `line`. Returns the times of the buffers that come out, and which are keyframes.
+    fn encoded(frames: usize, rate: usize, line: &str) -> Vec<(gst::ClockTime, bool)> {
+        let source = format!("videotestsrc num-buffers={frames} ! video/x-raw,format=I420,framerate={rate}/1");
+        let pipeline = gst::parse::launch(&format!("{source} ! {line} ! fakesink name=end")).unwrap().downcast::<gst::Pipeline>().unwrap();
+        pipeline.by_name(STREAM_ENCODER).iter().for_each(pace_keyframes);
+        let buffers: Arc<Mutex<Vec<(gst::ClockTime, bool)>>> = Arc::default();
+        let (seen, end) = (buffers.clone(), pipeline.by_name("end").unwrap());
         end.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            seen.lock().unwrap().extend(info.buffer().and_then(|buffer| buffer.pts()));
+            let buffer = info.buffer().unwrap();
+            seen.lock().push((buffer.pts().unwrap(), !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)));
             gst::PadProbeReturn::Ok
         });
         pipeline.set_state(gst::State::Playing).unwrap();
@@ -152,18 +182,33 @@ mod tests {
         let last = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &types).expect("an end");
         pipeline.set_state(gst::State::Null).unwrap();
         assert_eq!(last.type_(), gst::MessageType::Eos, "{line}: {last:?}");
-        std::mem::take(&mut *times.lock().unwrap())
+        std::mem::take(&mut *buffers.lock())
+    }
+
+    fn installed() -> impl Iterator<Item = Encoder> {
+        gst::init().unwrap();
+        encoder().expect("setup installs an encoder");
+        ENCODERS.into_iter().filter(|encoder| gst::ElementFactory::find(encoder.element).is_some())
     }
 
     #[test]
     fn each_installed_encoder_keeps_the_times_of_frames_in_recordings_and_streams() {
-        gst::init().unwrap();
-        encoder().expect("setup installs an encoder");
-        for encoder in ENCODERS.iter().filter(|encoder| gst::ElementFactory::find(encoder.element).is_some()) {
+        for encoder in installed() {
             for line in [encoder.recording, encoder.stream] {
-                let times = encoded(line);
-                let lengths: Vec<_> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).mseconds()).collect();
-                assert_eq!(lengths, [40; 4], "{line}: {times:?}");
+                let buffers = encoded(5, 25, line);
+                let lengths: Vec<_> = buffers.windows(2).map(|pair| pair[1].0.saturating_sub(pair[0].0).mseconds()).collect();
+                assert_eq!(lengths, [40; 4], "{line}: {buffers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_has_a_keyframe_every_two_seconds_at_any_rate() {
+        for encoder in installed() {
+            for rate in [3, 30, 120] {
+                let buffers = encoded(5 * rate, rate, encoder.stream);
+                let keys: Vec<_> = (0..buffers.len()).filter(|index| buffers[*index].1).collect();
+                assert_eq!(keys, [0, 2 * rate, 4 * rate], "{} at {rate} frames a second", encoder.element);
             }
         }
     }

@@ -304,41 +304,6 @@ fn clients_with_other_addresses_share_one_media() {
 }
 
 #[test]
-fn a_client_that_joins_others_gets_a_keyframe() {
-    if !fetched("centerface") {
-        return;
-    }
-    let folder = folder("keyframes");
-    let (clip, listen) = (clip(&folder), format!("127.0.0.1:{}", free_port()));
-    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", "--loop", clip.to_str().expect("a path")]);
-    wait_for_line(&lines, "serving");
-    let address = format!("rtsp://{listen}/faces");
-    let (first, _) = client(&address);
-    // The numbers of frames from each keyframe to the next one.
-    let intervals: Arc<Mutex<Vec<usize>>> = Arc::default();
-    let pad = first.by_name("video").and_then(|sink| sink.static_pad("sink")).expect("a sink pad");
-    let counted = intervals.clone();
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let mut counted = counted.lock().expect("no panic");
-        if !info.buffer().expect("a buffer").flags().contains(gst::BufferFlags::DELTA_UNIT) {
-            counted.push(0);
-        }
-        counted.iter_mut().next_back().into_iter().for_each(|frames| *frames += 1);
-        gst::PadProbeReturn::Ok
-    });
-    let intervals = || intervals.lock().expect("no panic").clone();
-    wait_until("a whole interval", || intervals().iter().rev().skip(1).any(|frames| *frames == 60));
-    let before = intervals().len();
-    let (second, _) = client(&address);
-    wait_until("the next two keyframes", || intervals().len() > before + 1);
-    let shortest = intervals()[before - 1..].iter().rev().skip(1).min().copied();
-    assert!(shortest < Some(60), "{:?}", intervals());
-    for client in [first, second] {
-        client.set_state(gst::State::Null).expect("the client stops");
-    }
-}
-
-#[test]
 fn a_client_with_another_protocol_does_not_stop_the_rest() {
     if !fetched("centerface") {
         return;
