@@ -49,9 +49,12 @@ fn media(encoder: &Encoder, has_onvif: bool) -> String {
     line
 }
 
-/// The first record of the second stream. A client gets the description of a stream only once the stream has data, and a
-/// scene without faces has no records.
-const FIRST_RECORD: &str = "{\"type\":\"stream\",\"version\":1}\n";
+/// The record with which the second stream begins, and that it has each second in which there is no other. A client gets the
+/// description of streams, and many players show a picture, only once all of them have data, and a scene without faces has no records.
+const NOTHING: &str = "{\"type\":\"stream\",\"version\":1}\n";
+
+/// How long streams have no data.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Why nothing is served.
 #[derive(Debug, Error)]
@@ -150,6 +153,20 @@ struct Sources {
     video: AppSrc,
     text: AppSrc,
     onvif: Option<AppSrc>,
+    /// When there was the last record.
+    told: Instant,
+}
+
+impl Sources {
+    /// Sends data that says nothing to the streams without a picture.
+    fn say_nothing(&mut self) {
+        self.told = Instant::now();
+        // Before the media plays, it stays queued, and gets its timestamp when it leaves the source.
+        let _ = self.text.push_buffer(gst::Buffer::from_slice(NOTHING));
+        if let Some(onvif) = &self.onvif {
+            let _ = onvif.push_buffer(gst::Buffer::from_slice(onvif::empty_document()));
+        }
+    }
 }
 
 /// The streams of the media.
@@ -179,11 +196,19 @@ impl Outlet {
     /// Sends `sample` to the clients. It is dropped without clients.
     pub fn push(&self, stream: Stream, sample: &gst::SampleRef) {
         let source = {
-            let sources = self.sources.lock();
-            let Some(sources) = sources.as_ref() else { return };
+            let mut sources = self.sources.lock();
+            let Some(sources) = sources.as_mut() else { return };
             match stream {
-                Stream::Video => sources.video.clone(),
-                Stream::Text => sources.text.clone(),
+                Stream::Video => {
+                    if sources.told.elapsed() > SILENCE {
+                        sources.say_nothing();
+                    }
+                    sources.video.clone()
+                }
+                Stream::Text => {
+                    sources.told = Instant::now();
+                    sources.text.clone()
+                }
                 Stream::Onvif => match &sources.onvif {
                     Some(onvif) => onvif.clone(),
                     None => return,
@@ -223,14 +248,13 @@ impl Outlet {
         let source = |name: &str| bin.by_name(name)?.downcast::<AppSrc>().ok();
         let (Some(video), Some(text)) = (source("video"), source("text")) else { return };
         text.set_caps(Some(&gst::Caps::new_empty_simple("application/x-ndjson")));
-        // Pushed before the media plays: it stays queued, and gets its timestamp when it leaves the source.
-        let _ = text.push_buffer(gst::Buffer::from_slice(FIRST_RECORD));
         let onvif = source("onvif");
         if let Some(onvif) = &onvif {
             onvif.set_caps(onvif::CAPS.parse().ok().as_ref());
-            let _ = onvif.push_buffer(gst::Buffer::from_slice(onvif::empty_document()));
         }
-        *self.sources.lock() = Some(Sources { video, text, onvif });
+        let mut sources = Sources { video, text, onvif, told: Instant::now() };
+        sources.say_nothing();
+        *self.sources.lock() = Some(sources);
     }
 
     /// Forgets the sources of the media that ends, unless there is a newer one.
@@ -323,7 +347,7 @@ mod tests {
         let text = media.by_name("text").and_then(|source| source.downcast::<AppSrc>().ok()).unwrap();
         let sink = media.by_name("sink").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()).unwrap();
         let outlet = Outlet::default();
-        *outlet.sources.lock() = Some(Sources { video: text.clone(), text: text.clone(), onvif: None });
+        *outlet.sources.lock() = Some(Sources { video: text.clone(), text: text.clone(), onvif: None, told: Instant::now() });
         // Analysis has run for a second.
         let analysis = gst::Pipeline::new();
         let clock = gst::SystemClock::obtain();

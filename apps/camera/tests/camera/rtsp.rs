@@ -310,7 +310,7 @@ fn a_client_with_another_protocol_does_not_stop_the_rest() {
     }
     gst::init().expect("GStreamer starts");
     let listen = format!("127.0.0.1:{}", free_port());
-    // Without a face, the second stream has nothing for the second client.
+    // Without a face, the second stream has no record for the clients that join.
     let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1";
     let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", source]);
     wait_for_line(&lines, "receiving the camera's stream");
@@ -322,6 +322,8 @@ fn a_client_with_another_protocol_does_not_stop_the_rest() {
     let frames = || clients.each_ref().map(|(_, received)| received.lock().expect("no panic").frames);
     let before = frames();
     wait_until("more pictures for all", || frames().iter().zip(before).all(|(count, before)| *count > before + 10));
+    let has_data = |received: &Mutex<Received>| received.lock().expect("no panic").text.starts_with(r#"{"type":"stream","#);
+    wait_until("data of the second stream, for which players wait", || clients.iter().all(|(_, received)| has_data(received)));
     for (client, _) in clients {
         client.set_state(gst::State::Null).expect("a client stops");
     }
