@@ -158,14 +158,16 @@ struct Sources {
 }
 
 impl Sources {
-    /// Sends data that says nothing to the streams without a picture.
-    fn say_nothing(&mut self) {
+    /// Sends data that says nothing to the streams without a picture. Without a time, it gets that of its arrival.
+    fn say_nothing(&mut self, time: Option<gst::ClockTime>) {
         self.told = Instant::now();
-        // Before the media plays, it stays queued, and gets its timestamp when it leaves the source.
-        let _ = self.text.push_buffer(gst::Buffer::from_slice(NOTHING));
-        if let Some(onvif) = &self.onvif {
-            let _ = onvif.push_buffer(gst::Buffer::from_slice(onvif::empty_document()));
-        }
+        let send = |source: &AppSrc, bytes: Vec<u8>| {
+            let mut buffer = gst::Buffer::from_mut_slice(bytes);
+            buffer.make_mut().set_pts(time);
+            let _ = source.push_buffer(buffer);
+        };
+        send(&self.text, NOTHING.into());
+        self.onvif.iter().for_each(|onvif| send(onvif, onvif::empty_document()));
     }
 }
 
@@ -199,12 +201,7 @@ impl Outlet {
             let mut sources = self.sources.lock();
             let Some(sources) = sources.as_mut() else { return };
             match stream {
-                Stream::Video => {
-                    if sources.told.elapsed() > SILENCE {
-                        sources.say_nothing();
-                    }
-                    sources.video.clone()
-                }
+                Stream::Video => sources.video.clone(),
                 Stream::Text => {
                     sources.told = Instant::now();
                     sources.text.clone()
@@ -221,9 +218,12 @@ impl Outlet {
             source.set_caps(Some(&caps.to_owned()));
         }
         let time = self.time(began, sample);
-        // A frame that was taken before the media began would come after its own successors.
-        if time.is_none() && matches!(stream, Stream::Video) {
-            return;
+        if matches!(stream, Stream::Video) {
+            // A frame that was taken before the media began would come after its own successors.
+            let Some(time) = time else { return };
+            let mut sources = self.sources.lock();
+            let silent = sources.as_mut().filter(|sources| sources.told.elapsed() > SILENCE);
+            silent.into_iter().for_each(|sources| sources.say_nothing(Some(time)));
         }
         let writable = buffer.make_mut();
         // Without a time, it gets that of its arrival.
@@ -253,7 +253,8 @@ impl Outlet {
             onvif.set_caps(onvif::CAPS.parse().ok().as_ref());
         }
         let mut sources = Sources { video, text, onvif, told: Instant::now() };
-        sources.say_nothing();
+        // Pushed before the media plays: it stays queued until then.
+        sources.say_nothing(None);
         *self.sources.lock() = Some(sources);
     }
 
