@@ -33,18 +33,21 @@ const FIRST_PICTURE: Duration = Duration::from_secs(20);
 /// Connections that wait until the server takes them. With GStreamer's 5, others wait for seconds while somebody opens many.
 const BACKLOG: i32 = 128;
 
+/// Lets a stream go on that no client has asked for. Otherwise its error ends the media for all clients that come later.
+const UNWATCHED: &str = "errorignore ignore-notlinked=true convert-to=ok";
+
 /// The launch line of the media, with a payloader for the picture, one for the records, and one for ONVIF metadata where it is
 /// wanted. Frames have the times of the analysis, which go on where the camera's restart. The sources drop the oldest buffers if they
 /// are full.
 fn media(encoder: &Encoder, has_onvif: bool) -> String {
     let source = "is-live=true format=time do-timestamp=true leaky-type=downstream";
     let mut line = format!(
-        "appsrc name=video {source} max-buffers=16 ! videoconvert ! {} ! rtph264pay name=pay0 pt=96 \
-         appsrc name=text {source} max-buffers=100 ! rtpgstpay name=pay1 pt=97 config-interval=1",
+        "appsrc name=video {source} max-buffers=16 ! videoconvert ! {} ! {UNWATCHED} ! rtph264pay name=pay0 pt=96 \
+         appsrc name=text {source} max-buffers=100 ! {UNWATCHED} ! rtpgstpay name=pay1 pt=97 config-interval=1",
         encoder.stream
     );
     if has_onvif {
-        line += &format!(" appsrc name=onvif {source} max-buffers=100 ! {} name=pay2 pt=98", onvif::PAYLOADER);
+        line += &format!(" appsrc name=onvif {source} max-buffers=100 ! {UNWATCHED} ! {} name=pay2 pt=98", onvif::PAYLOADER);
     }
     line
 }
