@@ -329,6 +329,31 @@ fn a_client_with_another_protocol_does_not_stop_the_rest() {
     }
 }
 
+#[test]
+fn clients_of_the_picture_alone_leave_it_to_others() {
+    if !fetched("centerface") {
+        return;
+    }
+    gst::init().expect("GStreamer starts");
+    let listen = format!("127.0.0.1:{}", free_port());
+    let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1";
+    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", source]);
+    wait_for_line(&lines, "serving");
+    // Both wait for the first picture.
+    let clients = ["udp", "tcp"].map(|protocol| {
+        let (client, received) = client_by(protocol, &format!("rtsp://{listen}/faces"));
+        client.by_name("server").expect("the source").connect("select-stream", false, |arguments| {
+            let caps = arguments[2].get::<gst::Caps>().ok()?;
+            Some((caps.structure(0)?.get::<&str>("media").ok() == Some("video")).to_value())
+        });
+        (client, received)
+    });
+    wait_until("pictures for both", || clients.iter().all(|(_, received)| received.lock().expect("no panic").frames > 20));
+    for (client, _) in clients {
+        client.set_state(gst::State::Null).expect("a client stops");
+    }
+}
+
 /// Forwards connections to another port, as a router does. Returns that port.
 fn forward(to: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
