@@ -33,7 +33,7 @@ const FIRST_PICTURE: Duration = Duration::from_secs(20);
 /// Connections that wait until the server takes them. With GStreamer's 5, others wait for seconds while somebody opens many.
 const BACKLOG: i32 = 128;
 
-/// Lets a stream go on that no client has asked for. Otherwise its error ends the media for all clients that come later.
+/// Lets a stream go on that no client has asked for. Its error would end the media for all clients that come later.
 const UNWATCHED: &str = "errorignore ignore-notlinked=true convert-to=ok";
 
 /// The launch line of the media, with a payloader for the picture, one for the records, and one for ONVIF metadata where it is
@@ -56,7 +56,7 @@ fn media(encoder: &Encoder, has_onvif: bool) -> String {
 /// description of streams, and many players show a picture, only once all of them have data, and a scene without faces has no records.
 const NOTHING: &str = "{\"type\":\"stream\",\"version\":1}\n";
 
-/// How long streams have no data.
+/// After so long without a record, the streams of metadata get data that says nothing.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Why nothing is served.
@@ -161,7 +161,7 @@ struct Sources {
 }
 
 impl Sources {
-    /// Sends data that says nothing to the streams without a picture. Without a time, it gets that of its arrival.
+    /// Sends data that says nothing to the streams of metadata. Without `time`, it gets that of its arrival.
     fn say_nothing(&mut self, time: Option<gst::ClockTime>) {
         self.told = Instant::now();
         let send = |source: &AppSrc, bytes: Vec<u8>| {
@@ -270,8 +270,8 @@ impl Outlet {
     }
 }
 
-/// Lets a pipeline play before all sinks have data. Without that, all clients wait for the next face when one joins them who wants
-/// another protocol than they: the new sink of the records has none until then.
+/// Lets a pipeline play before all sinks have data. A client with another protocol than the others' gets sinks of its own. That of the
+/// records has no data before the next record, and the pictures of all clients would stop until then.
 fn play_without_data(element: &gst::Element) {
     if element.has_property_with_type("async", bool::static_type()) {
         element.set_property("async", false);

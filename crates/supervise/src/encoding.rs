@@ -17,9 +17,9 @@ pub struct Encoder {
     pub element: &'static str,
     /// Elements from raw video to encoded video that a muxer takes. The quality is constant where the encoder can.
     pub recording: &'static str,
-    /// Elements from raw video to encoded video for rtph264pay. The bit rate is bounded. The encoder itself writes its parameter
-    /// sets before each keyframe: rtph264pay's `config-interval=-1` writes them before each slice of it, inside the picture. It is called
-    /// [`STREAM_ENCODER`], for [`pace_keyframes`].
+    /// Elements from raw video to encoded video for rtph264pay. The bit rate is bounded. The encoder is called [`STREAM_ENCODER`], for
+    /// [`pace_keyframes`]. It writes its parameter sets before each keyframe itself. rtph264pay must not: its `config-interval=-1` writes
+    /// them before each slice, inside the picture.
     pub stream: &'static str,
 }
 

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -303,16 +304,22 @@ fn clients_with_other_addresses_share_one_media() {
     clients[0].0.set_state(gst::State::Null).expect("the client stops");
 }
 
+/// Starts the program with a test picture. Returns its lines and its address too.
+fn serve_without_faces() -> (Running, Receiver<String>, String) {
+    gst::init().expect("GStreamer starts");
+    let listen = format!("127.0.0.1:{}", free_port());
+    let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1";
+    let (program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", source]);
+    (program, lines, listen)
+}
+
 #[test]
 fn a_client_with_another_protocol_does_not_stop_the_rest() {
     if !fetched("centerface") {
         return;
     }
-    gst::init().expect("GStreamer starts");
-    let listen = format!("127.0.0.1:{}", free_port());
     // Without a face, the second stream has no record for the clients that join.
-    let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1";
-    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", source]);
+    let (_program, lines, listen) = serve_without_faces();
     wait_for_line(&lines, "receiving the camera's stream");
     let clients = ["udp", "tcp", "udp"].map(|protocol| {
         let joined = client_by(protocol, &format!("rtsp://{listen}/faces"));
@@ -334,10 +341,7 @@ fn clients_of_the_picture_alone_leave_it_to_others() {
     if !fetched("centerface") {
         return;
     }
-    gst::init().expect("GStreamer starts");
-    let listen = format!("127.0.0.1:{}", free_port());
-    let source = "gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1";
-    let (_program, lines) = run(&["--rtsp-listen", &listen, "--size", "320x240", source]);
+    let (_program, lines, listen) = serve_without_faces();
     wait_for_line(&lines, "serving");
     // Both wait for the first picture.
     let clients = ["udp", "tcp"].map(|protocol| {
