@@ -46,7 +46,7 @@ pub fn play<C>(
     let started = pipeline.set_state(gst::State::Playing);
     let began = Instant::now();
     let types = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Latency, gst::MessageType::Progress];
-    let mut step = None;
+    let mut step: Option<String> = None;
     loop {
         let wait = if started.is_err() { START_REASON } else { TICK };
         match bus.timed_pop_filtered(wait, &types).as_ref().map(|message| message.view()) {
@@ -55,7 +55,8 @@ pub fn play<C>(
             Some(gst::MessageView::Latency(_)) => {
                 let _ = pipeline.recalculate_latency();
             }
-            Some(gst::MessageView::Progress(message)) => step = Some(message.get().2.to_owned()),
+            // `text` of the bindings leaks a copy of the text and of the code, up to 0.25.
+            Some(gst::MessageView::Progress(message)) => step = message.structure().and_then(|fields| fields.get("text").ok()),
             _ if started.is_err() => return End::Failed("the pipeline did not start".into()),
             _ => {}
         }
