@@ -1,62 +1,68 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The memory of a program that runs for weeks, and starts threads again and again.
 
-use std::thread;
-use std::time::Duration;
+/// Keeps the memory of this process from growing with time, to be called first. Does nothing without the C library of GNU.
+pub fn stay_small() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    glibc::stay_small();
+}
 
-/// How often memory that is not used goes back to the system.
-const PAUSE: Duration = Duration::from_secs(60);
-
-/// The allocator of glibc, as in its malloc.h.
-#[allow(unsafe_code)]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
+    use std::env;
     use std::ffi::c_int;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+    use std::thread;
+    use std::time::Duration;
 
-    pub const M_ARENA_MAX: c_int = -8;
+    /// How often memory that is not used goes back to the system.
+    const PAUSE: Duration = Duration::from_secs(60);
+    /// The environment variable with settings of the C library.
+    const TUNABLES: &str = "GLIBC_TUNABLES";
+    /// - Threads share two heaps. By default there are eight for each core, and each session of a source has threads in others: what one
+    ///   session has freed, the next one does not get.
+    /// - A thread keeps only small pieces of what it has freed. By default it keeps up to 240 KiB, and takes hours to get there.
+    /// - What has 64 KiB and more, such as a picture, goes back to the system when it is freed. By default a heap keeps it.
+    const SETTINGS: &str = "glibc.malloc.arena_max=2:glibc.malloc.tcache_max=128:glibc.malloc.mmap_threshold=65536";
+
+    #[allow(unsafe_code)]
     unsafe extern "C" {
-        pub fn mallopt(parameter: c_int, value: c_int) -> c_int;
-        pub fn malloc_trim(pad: usize) -> c_int;
+        fn malloc_trim(pad: usize) -> c_int;
     }
-}
 
-/// Keeps the memory of this process from growing with time, to be called first.
-///
-/// Threads share two heaps of the C library. By default there are eight for each core, and each session of a source has threads in others:
-/// what one session has freed, the next one does not get. And once a minute, what is free in these heaps goes back to the system, since what a
-/// session has left there is seldom of the size that the next one needs.
-pub fn stay_small() {
-    share_heaps();
-    let repeat = || loop {
-        thread::sleep(PAUSE);
-        give_back();
-    };
-    // Without memory for a thread, there is none to give back.
-    let _ = thread::Builder::new().name("memory".into()).spawn(repeat);
-}
+    pub fn stay_small() {
+        start_with_settings();
+        let repeat = || loop {
+            thread::sleep(PAUSE);
+            give_back();
+        };
+        // Without memory for a thread, there is none to give back.
+        let _ = thread::Builder::new().name("memory".into()).spawn(repeat);
+    }
 
-#[allow(unsafe_code)]
-fn share_heaps() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it takes all numbers, and may be called at any time.
-    unsafe {
-        glibc::mallopt(glibc::M_ARENA_MAX, 2)
-    };
-}
+    /// Starts the program again, as the same process, because the C library reads its settings only then. Does nothing if there are settings, or
+    /// if the program is not found by the name by which it was called.
+    fn start_with_settings() {
+        let mut arguments = env::args_os();
+        if env::var_os(TUNABLES).is_none()
+            && let Some(program) = arguments.next()
+        {
+            let _ = Command::new(program).args(arguments).env(TUNABLES, SETTINGS).exec();
+        }
+    }
 
-/// Gives free pages of all heaps back to the system.
-#[allow(unsafe_code)]
-fn give_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it may be called at any time, by any thread.
-    unsafe {
-        glibc::malloc_trim(0)
-    };
+    /// Gives free pages of all heaps back to the system: what a session has left there is seldom of the size that the next one needs.
+    #[allow(unsafe_code)]
+    pub fn give_back() {
+        // SAFETY: it may be called at any time, by any thread.
+        unsafe { malloc_trim(0) };
+    }
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {
-    use super::*;
+    use super::glibc::give_back;
 
     /// The memory of this process in MiB.
     fn memory() -> usize {

@@ -371,6 +371,18 @@ fn without_frames_it_still_stops() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn it_starts_again_as_the_same_process_with_settings_for_its_memory() {
+    let folder = folder("memory");
+    let address = format!("rtsp://127.0.0.1:{}/live", free_port());
+    let (program, lines) = run(&["--files-folder", folder.join("days").to_str().unwrap(), &address]);
+    wait_for_line(&lines, "reconnecting in");
+    let of_process = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", program.0.id())).unwrap();
+    assert!(of_process("environ").contains("GLIBC_TUNABLES=glibc.malloc."), "{}", of_process("environ"));
+    assert_eq!(of_process("comm"), "emotion-camera\n");
+}
+
+#[test]
 fn a_source_that_fails_after_its_first_frame_is_not_opened_without_a_pause() {
     if !fetched("centerface") {
         return;
