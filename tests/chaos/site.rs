@@ -47,12 +47,12 @@ struct Site {
 }
 
 /// Runs for `length`, and tells what happened.
-pub fn run(folder: &Path, length: Duration, counts: Counts, faults: Vec<Fault>) -> Story {
+pub fn run(folder: &Path, length: Duration, counts: Counts, mut faults: Vec<Fault>) -> Story {
     let (start, begun) = (Instant::now(), SystemTime::now());
     let mut site = Site::start(folder, counts, (start, length));
     let left_out = site.left_out(folder);
     left_out.iter().for_each(|text| println!("chaos: {text}"));
-    let scan = site.play((start, length), folder, &faults);
+    let scan = site.play((start, length), folder, &mut faults);
     let browser = site.browser.take().map(Watcher::end);
     let timelines = site.end(begun);
     let scan = scan.map(|scan| scan.join().expect("no panic"));
@@ -114,17 +114,25 @@ impl Site {
         disk.into_iter().chain(browser).chain(clock).chain(slow).chain(ray).map(str::to_owned).collect()
     }
 
-    /// Does what the schedule says. At half of the time, recordings are scanned.
-    fn play(&mut self, (start, length): (Instant, Duration), folder: &Path, faults: &[Fault]) -> Option<JoinHandle<Account>> {
-        let steps = faults.iter().flat_map(|fault| [(fault.at, fault, true), (fault.end(), fault, false)]);
+    /// Does what the schedule says, and notes when it was done: a step takes time, on a busy machine much. At half of the time, recordings are
+    /// scanned.
+    fn play(&mut self, (start, length): (Instant, Duration), folder: &Path, faults: &mut [Fault]) -> Option<JoinHandle<Account>> {
+        let steps = (0..).zip(&*faults).flat_map(|(index, fault)| [(fault.at, index, true), (fault.end(), index, false)]);
         let mut steps: Vec<_> = steps.collect();
         steps.sort_by_key(|(at, ..)| *at);
         let (mut steps, mut is_silent) = (steps.into_iter().peekable(), false);
         let (mut scan, mut look_at) = (None, LOOK);
         while start.elapsed() < length {
-            while let Some((at, fault, is_on)) = steps.next_if(|(at, ..)| *at <= start.elapsed()) {
-                println!("chaos: {:6.1} {} {:?} {:?}", at.as_secs_f64(), if is_on { "begins" } else { "ends  " }, fault.kind, fault.target);
-                self.apply(fault, is_on, start.elapsed().as_secs_f64());
+            while let Some((_, index, is_on)) = steps.next_if(|(at, ..)| *at <= start.elapsed()) {
+                let (now, fault): (_, &mut Fault) = (start.elapsed(), &mut faults[index]);
+                let (at, what) = (now.as_secs_f64(), if is_on { "begins" } else { "ends  " });
+                println!("chaos: {at:6.1} {what} {:?} {:?}", fault.kind, fault.target);
+                self.apply(fault, is_on, at);
+                if is_on {
+                    fault.at = now;
+                } else {
+                    fault.length = start.elapsed() - fault.at;
+                }
             }
             if !is_silent && start.elapsed() + SILENCE >= length {
                 is_silent = true;
