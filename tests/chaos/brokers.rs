@@ -6,7 +6,9 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::{self, stream};
+use futures_util::StreamExt;
 use test_support::broker::{Folder, Mosquitto, Subscriber, free_port, start_server, wait};
 
 use crate::proxy::Link;
@@ -127,14 +129,12 @@ impl Nats {
     /// What was published, in the order of its arrival, with slashes in the subjects.
     pub fn messages(&self) -> Messages {
         let new = self.with(async |context| {
-            let stream = context.get_stream("emotion").await.expect("a stream");
-            let state = stream.get_info().await.expect("its state").state;
-            let mut messages = Vec::new();
-            for sequence in state.first_sequence.max(1)..=state.last_sequence {
-                let message = stream.get_raw_message(sequence).await.expect("a message");
-                messages.push((message.subject.replace('.', "/"), String::from_utf8_lossy(&message.payload).into_owned()));
-            }
-            messages
+            let mut stream = context.get_stream("emotion").await.expect("a stream");
+            let count = stream.info().await.expect("its state").state.messages as usize;
+            let consumer = stream.create_consumer(OrderedConfig::default()).await.expect("a consumer");
+            let messages = consumer.messages().await.expect("messages").take(count).map(|message| message.expect("a message"));
+            let texts = messages.map(|message| (message.subject.replace('.', "/"), String::from_utf8_lossy(&message.payload).into_owned()));
+            texts.collect::<Vec<_>>().await
         });
         self.taken.iter().cloned().chain(new).collect()
     }
