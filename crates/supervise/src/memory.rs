@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The memory of a program that runs for weeks, and starts threads again and again.
 
-/// Keeps the memory of this process from growing with time, to be called first. Does nothing without the C library of GNU.
+/// Keeps the memory of this process from growing with time. To be called first: it starts the program again, as the same process. Does nothing
+/// without the C library of GNU.
 pub fn stay_small() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     glibc::stay_small();
@@ -20,10 +21,12 @@ mod glibc {
     const PAUSE: Duration = Duration::from_secs(60);
     /// The environment variable with settings of the C library.
     const TUNABLES: &str = "GLIBC_TUNABLES";
+    /// What is other than by default:
+    ///
     /// - Threads share two heaps. By default there are eight for each core, and each session of a source has threads in others: what one
     ///   session has freed, the next one does not get.
-    /// - A thread keeps only small pieces of what it has freed. By default it keeps up to 240 KiB, and takes hours to get there.
-    /// - What has 64 KiB and more, such as a picture, goes back to the system when it is freed. By default a heap keeps it.
+    /// - A thread keeps only small blocks that it has freed. By default it keeps up to 234 KiB, and takes hours to collect them.
+    /// - A block of 64 KiB or more, such as a picture, goes back to the system when it is freed. By default a heap keeps it.
     const SETTINGS: &str = "glibc.malloc.arena_max=2:glibc.malloc.tcache_max=128:glibc.malloc.mmap_threshold=65536";
 
     #[allow(unsafe_code)]
@@ -41,8 +44,8 @@ mod glibc {
         let _ = thread::Builder::new().name("memory".into()).spawn(repeat);
     }
 
-    /// Starts the program again, as the same process, because the C library reads its settings only then. Does nothing if there are settings, or
-    /// if the program is not found by the name by which it was called.
+    /// Starts the program again, because the C library reads its settings only then. Does nothing if somebody has chosen settings, or if the
+    /// program is not found by the name by which it was called.
     fn start_with_settings() {
         let mut arguments = env::args_os();
         if env::var_os(TUNABLES).is_none()

@@ -55,7 +55,7 @@ pub fn play<C>(
             Some(gst::MessageView::Latency(_)) => {
                 let _ = pipeline.recalculate_latency();
             }
-            // `text` of the bindings leaks a copy of the text and of the code, up to 0.25.
+            // Not by `text()`, which leaks copies of the text and of the code, at least up to version 0.25 of the bindings.
             Some(gst::MessageView::Progress(message)) => step = message.structure().and_then(|fields| fields.get("text").ok()),
             _ if started.is_err() => return End::Failed("the pipeline did not start".into()),
             _ => {}
