@@ -64,11 +64,11 @@ mod glibc {
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
-mod tests {
+pub(crate) mod tests {
     use super::glibc::give_back;
 
     /// The memory of this process in MiB.
-    fn memory() -> usize {
+    pub fn memory() -> usize {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024

@@ -191,6 +191,23 @@ mod tests {
         assert_eq!(stalled, End::Failed("no frame for 0.3 s".into()));
     }
 
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn the_steps_of_a_source_are_freed() {
+        let (pipeline, text, mut left) = (pipeline("fakesrc is-live=true ! fakesink"), "a".repeat(100_000), 4000);
+        let before = crate::memory::tests::memory();
+        play::<()>(&pipeline, &Progress::new(), None, |_| {
+            let message = gst::message::Progress::builder(gst::ProgressType::Continue, "open", &text).src(&pipeline).build();
+            pipeline.post_message(message).unwrap();
+            left -= 1;
+            (left == 0).then_some(End::Finished)
+        });
+        // Other tests take up to 100 MiB at the same time.
+        let after = crate::memory::tests::memory();
+        assert!(after < before + 200, "{before} MiB before 381 MiB of texts, {after} after");
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+
     #[test]
     fn a_stall_names_the_last_step_of_the_source() {
         let pipeline = pipeline("fakesrc is-live=true ! fakesink");
