@@ -26,6 +26,9 @@ pub const H264: &str = "libx264 -qp 12 -preset ultrafast -tune zerolatency -g 10
 const REORDERED: &str = "libx264 -qp 12 -preset ultrafast -bf 2 -g 10";
 const H265: &str = "libx265 -preset ultrafast -x265-params qp=12:log-level=none:keyint=10:bframes=0";
 
+/// Nanoseconds of a tick of the times in MP4 files.
+const TICK: u64 = 11_112;
+
 /// Writes the film with an encoder of ffmpeg and its options.
 pub fn write_film(folder: &Path, truth: &TruthFilm, encoder: &str) -> PathBuf {
     let film = folder.join("film.mp4");
@@ -133,7 +136,8 @@ pub fn record_with(test: &str, encoder: &str, source: impl Fn(&Path) -> String, 
     let (mut next, mut distances) = (0, Vec::new());
     for number in 0..3 {
         let frames = marks(&days.join(format!("{number:05}.mp4")));
-        assert!(frames[0].0 == 0 && frames.len() > 5, "{number}: {frames:?}");
+        // Times and their offsets are rounded apart, each to a tick of 1/90000 s.
+        assert!(frames[0].0 <= 2 * TICK && frames.len() > 5, "{number}: {frames:?}");
         // rtspsrc drops packets that come late on a busy machine, and the frames behind them cannot be read.
         for mark in frames.iter().filter_map(|(_, mark)| mark.as_ref()) {
             assert!(mark.number >= next, "{test}: each frame once, found {} after {next}", mark.number);
