@@ -14,7 +14,7 @@ use gst_rtsp_server::{
     RTSPMediaFactory, RTSPServer, RTSPToken,
 };
 use test_support::truth_film::{Path, TruthFilm};
-use test_support::zoo::reorder;
+use test_support::zoo::{quiet_server, reorder};
 
 use crate::schedule::{Kind, Random};
 
@@ -94,7 +94,7 @@ impl Cameras {
     /// Serves `count` cameras, from `start` on, at `/0`, `/1` and so on.
     pub fn serve(count: usize, start: Instant) -> Self {
         gst::init().expect("GStreamer starts");
-        let server = RTSPServer::new();
+        let server = quiet_server();
         server.set_service("0");
         // A thread for each client. A camera that stalls does not answer DESCRIBE, and would hold up the clients of other cameras.
         server.thread_pool().expect("a thread pool").set_max_threads(-1);

@@ -89,7 +89,7 @@ impl Camera {
         let picture = folder.join("zoo.rgb");
         let still = [0.0, 1000.0].map(|at_s| Key::new(at_s, (160.0, 120.0), 140.0, "happiness"));
         std::fs::write(&picture, Scene::new(width, height).actor(still.to_vec()).render(0.0)).expect("a picture");
-        let server = RTSPServer::new();
+        let server = quiet_server();
         server.set_service("0"); // any free port
         let factory = RTSPMediaFactory::new();
         factory.set_launch(&line(quirk, &picture));
@@ -120,6 +120,16 @@ impl Drop for Camera {
         self.main_loop.quit();
         self.running.take().map(std::thread::JoinHandle::join);
     }
+}
+
+/// A server that does not warn of each session: it asks the element called `pay0` for `pt`, which those behind a payloader lack.
+pub fn quiet_server() -> RTSPServer {
+    glib::log_set_handler(Some("GLib-GObject"), glib::LogLevels::LEVEL_WARNING, false, false, |_, _, text| {
+        if !text.contains("no property named 'pt'") {
+            eprintln!("{text}");
+        }
+    });
+    RTSPServer::new()
 }
 
 /// The launch line of a camera: a picture, an encoder, and what the probes of [`misbehave`] look for by name.
