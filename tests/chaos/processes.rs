@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use crate::account::{Account, Story, is_calm};
 use crate::programs::{Counted, RESTART, Sample};
 use crate::schedule::{CALM_END, Kind};
+use crate::site::is_mqtt;
 
 /// Seconds in which a program ends.
 const SHUTDOWN: f64 = 10.0;
@@ -24,8 +25,10 @@ const WARM_UP: f64 = 1200.0;
 const STEP: f64 = 300.0;
 /// Growth of memory in KiB an hour.
 const GROWTH: f64 = 1024.0;
-/// Descriptors and threads of a camera beyond those of the first minute: one that was asked to hide faces since then encodes with some.
-const MORE: f64 = 8.0;
+/// Descriptors and threads beyond those of the first minute.
+const RISE: f64 = 8.0;
+/// Threads of an encoder, beyond the one that each recording has. A camera goes on with it if the command that ends hiding is lost.
+const ENCODER: f64 = 4.0;
 /// What a dashboard keeps of the last day, in KiB an hour: spans of 128 bytes, of 10 s of each camera, and of a second of its own source.
 const OF_CAMERA: f64 = 45.0;
 const OF_SOURCE: f64 = 450.0;
@@ -161,21 +164,20 @@ fn served(story: &Story) -> Account {
 fn resources(story: &Story) -> Account {
     let mut account = Account::new("memory, file descriptors and threads do not grow");
     let totals = OF_CAMERA * story.cameras.len() as f64 + OF_SOURCE;
-    let cameras = |index| story.cameras.iter().filter(|camera| camera.program == index).count() as f64;
-    let limits = story.programs.iter().enumerate().map(|(index, program)| (program, GROWTH, MORE * cameras(index)));
-    for (program, limit, more) in limits.chain([(&story.dashboard, GROWTH + totals, MORE)]) {
+    let may_hide = |program| (0..).zip(&story.cameras).filter(|(index, camera)| is_mqtt(*index) && camera.program == program).count();
+    let limits = (0..).zip(&story.programs).map(|(index, program)| (program, GROWTH, ENCODER * may_hide(index) as f64));
+    for (program, limit, encoders) in limits.chain([(&story.dashboard, GROWTH + totals, 0.0)]) {
         // A later process may have the number of an earlier one.
         for life in program.samples().chunk_by(|one, next| one.pid == next.pid) {
             let (Some(first), Some(last)) = (life.first(), life.last()) else { continue };
             let (warm, text) = (first.at + 60.0, |what: &str, from: f64, to: f64| format!("{what} from {from} to {to}"));
-            for (what, of) in
-                [("descriptors", (|sample: &Sample| sample.descriptors) as fn(&Sample) -> f64), ("threads", |sample| sample.threads)]
-            {
+            let descriptors: fn(&Sample) -> f64 = |sample| sample.descriptors;
+            for (what, of, rise) in [("descriptors", descriptors, RISE), ("threads", |sample| sample.threads, RISE + encoders)] {
                 let (early, late): (Vec<_>, Vec<_>) = life.iter().partition(|sample| sample.at < warm);
                 let early = early.into_iter().map(of).fold(0.0, f64::max);
                 // What a fault needs for some seconds is none that grows.
                 let late = late.into_iter().rev().take(30).map(of).reduce(f64::min).unwrap_or(early);
-                account.check(late <= early + more, &program.name, last.at, || text(what, early, late));
+                account.check(late <= early + rise, &program.name, last.at, || text(what, early, late));
             }
             if last.at - first.at > LONG_LIFE {
                 let growth = growth(&life[life.partition_point(|sample| sample.at < first.at + WARM_UP)..]);
