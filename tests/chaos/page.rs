@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::account::{Account, Finding, Story};
 use crate::programs::Program;
+use crate::schedule::{Fault, Target};
 
 /// The page, without its data.
 const PAGE: &str = include_str!("page.html");
@@ -20,7 +21,7 @@ pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
     let faults = story.faults.iter().map(|fault| {
         json!({
             "at": fault.at.as_secs_f64(), "end": fault.end().as_secs_f64(),
-            "target": format!("{:?}", fault.target), "kind": format!("{:?}", fault.kind),
+            "target": target(story, fault), "kind": format!("{:?}", fault.kind),
         })
     });
     let text = |variable: &str| std::env::var(variable).unwrap_or_default();
@@ -35,6 +36,17 @@ pub fn write(folder: &Path, seed: u64, story: &Story, accounts: &[Account]) {
     fs::write(folder.join("metrics.ndjson"), lines.collect::<String>()).expect("a file");
     // In a script element, `<` could end it.
     fs::write(folder.join("index.html"), PAGE.replace(PLACE, &result.to_string().replace('<', "\\u003c"))).expect("a file");
+}
+
+/// The name of the camera, program or broker that a fault happens to.
+fn target<'a>(story: &'a Story, fault: &Fault) -> &'a str {
+    match fault.target {
+        Target::Camera(index) if fault.kind.is_of_process() => &story.programs[story.cameras[index].program].name,
+        Target::Camera(index) => &story.cameras[index].name,
+        Target::Dashboard => &story.dashboard.name,
+        Target::Mqtt => "MQTT",
+        Target::Nats => "NATS",
+    }
 }
 
 /// How many findings there are.
