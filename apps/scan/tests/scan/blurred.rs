@@ -108,7 +108,7 @@ fn a_call_that_is_killed_leaves_no_half_of_a_copy_and_the_next_one_finishes() {
     let Some(folder) = Folder::new("blurred-killed") else { return };
     folder.photo("a.jpg");
     // Without the ending of its name, GStreamer takes the copy for an MPEG transport stream.
-    folder.video("b.mp4", 600, 10);
+    folder.video("b.mp4", 200, 10);
     let mut child = folder.command("a.jpg b.mp4 --blurred out").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !folder.path("out/b.mp4.unfinished.mp4").exists() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
