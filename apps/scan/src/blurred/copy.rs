@@ -11,6 +11,7 @@ use emotion_core::image::turned::{Turn, TurnedCopy};
 use emotion_core::track::scene_cut::CutDetector;
 use serde::{Deserialize, Serialize};
 
+use super::close_up::{self, CloseUps};
 use super::failure::Failure;
 use super::hide::{Copying, hide};
 use super::look::{By, CENTERFACE_CONFIDENCE, CENTERFACE_TURNS, Eye, Find, THRESHOLD, TURNED, turn};
@@ -116,22 +117,25 @@ pub(super) fn copy(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<Report
 /// Pass 1: what is on the frames of the original.
 fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Others), Failure> {
     let (mut looks, mut cuts): (Vec<Look>, _) = (Vec::new(), CutDetector::default());
-    let mut shots: Vec<Shot> = Vec::new();
+    let (mut shots, mut close_ups): (Vec<Shot>, _) = (Vec::new(), CloseUps::default());
     let others = each_frame(copying.input, copying.limit, |shown| {
         let mut look = Look { time_ns: shown.time_ns, ..Look::default() };
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
         if kind == Kind::Photo {
             look.finds = photo::faces(&shown.view, eye)?;
+            look.is_whole = close_up::confidence(&shown.view, &look.finds, eye)? >= close_up::TOGETHER;
         } else {
             look.finds = faces(&shown.view, shown.number, look.is_cut, eye)?;
             if look.is_cut || shots.is_empty() {
                 shots.push(Shot::beginning_at(shown.number));
             }
             shots.last_mut().expect("it has begun").look(shown, &look.finds, eye)?;
+            close_ups.look(shown.number, &look, &shown.view, eye)?;
         }
         looks.push(look);
         Ok(())
     })?;
+    close_ups.hide(&mut looks);
     let turned = orientations(&shots);
     if !turned.is_empty() {
         find_turned(copying, &turned, &mut looks, eye)?;

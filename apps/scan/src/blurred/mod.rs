@@ -31,6 +31,7 @@ mod orientation;
 mod reading;
 mod tracks;
 mod photo;
+mod close_up;
 mod container;
 mod hide;
 mod picture;

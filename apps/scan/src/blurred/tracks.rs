@@ -7,7 +7,7 @@ use emotion_core::geometry::{Point, Rect};
 use super::look::Find;
 
 /// A face of this confidence is one.
-const SURE: f32 = 0.3;
+pub(super) const SURE: f32 = 0.3;
 /// A less sure find counts only if it is followed over this many frames.
 const MIN_HITS: usize = 3;
 /// A find of this confidence is hidden even if it is alone.

@@ -90,6 +90,20 @@ fn videos_keep_frames_and_sound_and_nothing_else() {
 }
 
 #[test]
+fn a_frame_that_one_part_of_a_face_fills_is_hidden_as_a_whole() {
+    let Some(folder) = Folder::new("blurred-close-up").filter(|_| fetched("centerface")) else { return };
+    folder.encoded_close_up("photo.png", 1, "videoconvert ! pngenc");
+    folder.encoded_close_up("video.mp4", 30, "x264enc speed-preset=ultrafast ! mp4mux");
+    folder.picture("both_faces.png");
+    folder.run("photo.png video.mp4 both_faces.png --blurred out", 0);
+    for (name, frames, whole) in [("photo.png", 1, 1), ("video.mp4", 30, 30), ("both_faces.png", 1, 0)] {
+        let rows = finished(&folder);
+        let report = &rows.iter().find(|row| row["copy"] == name).unwrap()["report"];
+        assert_eq!((&report["frames"], &report["whole_frames"]), (&frames.into(), &whole.into()), "{name}: {report}");
+    }
+}
+
+#[test]
 fn videos_of_other_containers_are_written_as_what_can_be_written() {
     let Some(folder) = Folder::new("blurred-containers") else { return };
     folder.video("plain.mp4", 8, 10);

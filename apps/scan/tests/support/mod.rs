@@ -226,6 +226,13 @@ impl Folder {
         self.encode(name, frames, rate, line);
     }
 
+    /// Writes frames that show only the middle of a face, by the elements of `line`.
+    pub fn encoded_close_up(&self, name: &str, frames: usize, line: &str) {
+        let key = |at_s| Key::new(at_s, (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0), 3.0 * HEIGHT as f32, "happiness");
+        let picture = Scene::new(WIDTH, HEIGHT).actor(vec![key(0.0), key(100.0)]).render(0.0);
+        self.encode_frames(name, 10, line, std::iter::repeat_n(picture, frames), |_, _| {});
+    }
+
     fn encode(&self, name: &str, frames: usize, rate: usize, line: &str) {
         let picture = scene().render(0.0);
         self.encode_frames(name, rate, line, std::iter::repeat_n(picture, frames), |_, _| {});

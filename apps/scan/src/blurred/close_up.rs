@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Close-ups that show only a part of a face: its box is larger than the frame, so nothing is found in the frame alone. With a wide grey
+//! border around the frame, it is a face of which the border covers the rest.
+
+use emotion_core::error::Result;
+use emotion_core::geometry::Rect;
+use emotion_core::image::FrameView;
+use emotion_core::image::turned::Turn;
+
+use super::look::{By, Eye, Find, turn};
+use super::tracks::{Look, SURE};
+
+/// Width of the border, in longer sides of the frame.
+const BORDER: f32 = 0.35;
+/// How the frame is turned before it is searched, in degrees, upright first, and its longer side then.
+const DEGREES: [i32; 4] = [0, 90, -90, 180];
+const LONGER_SIDE: u32 = 320;
+/// Least share of the frame that such a face covers.
+const SHARE: f32 = 0.35;
+/// Least confidence of what counts. A frame is hidden as a whole if the best of both networks, in it and in its mirror image, have this sum.
+const TRACE: f32 = 0.03;
+pub(super) const TOGETHER: f32 = 0.06;
+/// One of so many frames of a shot is searched, from the first one on.
+const EVERY: usize = 24;
+
+/// The confidence that a frame shows a part of a face that is not among `finds`.
+pub(super) fn confidence(view: &FrameView, finds: &[Find], eye: &mut Eye) -> Result<f32> {
+    if finds.iter().any(|find| is_close(find) && find.confidence >= SURE) {
+        return Ok(0.0);
+    }
+    let mut surest = 0.0_f32;
+    for degrees in DEGREES {
+        let mut total = 0.0;
+        for (mirrored, by) in [(false, By::EmotionFace), (false, By::CenterFace), (true, By::EmotionFace), (true, By::CenterFace)] {
+            let mut found = Vec::new();
+            eye.look_turned(by, view, Turn { border: BORDER, ..turn(degrees, mirrored, LONGER_SIDE) }, TRACE, &mut found)?;
+            total += found.iter().filter(|find| is_close(find)).map(|find| find.confidence).fold(0.0, f32::max);
+            // Most frames show nothing of the kind. In those that are not upright, it takes this project's network to go on.
+            if total == 0.0 && (by == By::CenterFace || degrees != 0) {
+                break;
+            }
+        }
+        surest = surest.max(total);
+    }
+    Ok(surest)
+}
+
+fn is_close(find: &Find) -> bool {
+    find.rect.intersection(Rect::new(0.0, 0.0, 1.0, 1.0)).area() > SHARE
+}
+
+/// The frames of a video that were searched for close-ups.
+#[derive(Debug, Default)]
+pub(super) struct CloseUps {
+    /// Of each shot: the number of the frame, and the confidence.
+    shots: Vec<Vec<(usize, f32)>>,
+}
+
+impl CloseUps {
+    /// Takes a frame, and searches it if it is its turn.
+    pub(super) fn look(&mut self, number: usize, look: &Look, view: &FrameView, eye: &mut Eye) -> Result<()> {
+        if look.is_cut || self.shots.is_empty() {
+            self.shots.push(Vec::new());
+        }
+        let shot = self.shots.last_mut().expect("it has begun");
+        if shot.last().is_none_or(|(last, _)| number - last >= EVERY) {
+            let is_known = look.finds.iter().any(|find| find.confidence >= SURE);
+            shot.push((number, if is_known { 0.0 } else { confidence(view, &look.finds, eye)? }));
+        }
+        Ok(())
+    }
+
+    /// Hides the frames between the searches before and after one with a close-up. Two searches count together: one alone is easily wrong.
+    pub(super) fn hide(&self, looks: &mut [Look]) {
+        let ends = self.shots.iter().skip(1).map(|shot| shot[0].0).chain([looks.len()]).collect::<Vec<_>>();
+        for (shot, end) in self.shots.iter().zip(ends) {
+            for (at, &(number, confidence)) in shot.iter().enumerate() {
+                let (before, after) = (at.checked_sub(1).map(|at| shot[at]), shot.get(at + 1));
+                let beside = before.iter().chain(after).map(|(_, confidence)| *confidence).reduce(f32::max).unwrap_or(confidence);
+                if confidence > 0.0 && f32::midpoint(confidence, beside) >= TOGETHER {
+                    let (first, last) = (before.map_or(number, |(number, _)| number + 1), after.map_or(end, |(number, _)| *number));
+                    looks[first..last].iter_mut().for_each(|look| look.is_whole = true);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hidden frames of 100 with a cut before the 60th, by the confidence of the frames that were searched.
+    fn hidden(searched: [&[f32]; 2]) -> Vec<usize> {
+        let shot = |first: usize, found: &[f32]| found.iter().enumerate().map(|(at, one)| (first + at * EVERY, *one)).collect();
+        let mut looks = vec![Look::default(); 100];
+        CloseUps { shots: vec![shot(0, searched[0]), shot(60, searched[1])] }.hide(&mut looks);
+        (0..100).filter(|&frame| looks[frame].is_whole).collect()
+    }
+
+    #[test]
+    fn a_close_up_is_hidden_between_the_searches_around_it_and_no_further_than_its_shot() {
+        assert_eq!(hidden([&[0.0, 0.0, 0.0], &[0.4, 0.4]]), (60..100).collect::<Vec<_>>());
+        assert_eq!(hidden([&[0.0, 0.4, 0.0], &[0.0, 0.0]]), (1..48).collect::<Vec<_>>());
+        assert_eq!(hidden([&[0.4, 0.0, 0.0], &[0.0, 0.0]]), (0..24).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_search_that_is_hardly_sure_is_not_enough() {
+        assert_eq!(hidden([&[0.0, 0.1, 0.0], &[0.0, 0.0]]), []);
+        assert_eq!(hidden([&[0.0, 0.1, 0.05], &[0.0, 0.0]]), (1..60).collect::<Vec<_>>());
+        assert_eq!(hidden([&[0.0, 0.0, 0.0], &[0.1]]), (60..100).collect::<Vec<_>>(), "the only one of its shot");
+    }
+}
