@@ -226,7 +226,25 @@ impl Track {
             let growth = 1.0 + doubt + (age.unwrap_or(0) as f32 / 1e9 * GROWTH_PER_S).min(MAX_GROWTH);
             let grown = Rect::around(rect.center(), growth * largest(|rect| rect.w), growth * largest(|rect| rect.h));
             covers[frame].boxes.push(beyond_the_edge(grown));
+            // Before the first hit and after the last one, the face is where it was seen, or goes on as it moved.
+            if let Some((x, y)) = self.step(frame) {
+                covers[frame].boxes.push(beyond_the_edge(grown.translated(x, y)));
+            }
         }
+    }
+
+    /// How far the face has moved since the last hit, or moves until the first one, if it does as around that hit. `None` between the hits.
+    fn step(&self, frame: usize) -> Option<(f32, f32)> {
+        let (first, last) = (self.hits[0].frame, self.last().frame);
+        let (near, far) = match self.hits.len().min(1 + ENVELOPE) {
+            0 | 1 => return None,
+            count if frame < first => (self.hits[0], self.hits[count - 1]),
+            count if frame > last => (*self.last(), self.hits[self.hits.len() - count]),
+            _ => return None,
+        };
+        let frames = frame.abs_diff(near.frame) as f32 / near.frame.abs_diff(far.frame) as f32;
+        let (from, to) = (far.find.rect.center(), near.find.rect.center());
+        Some((frames * (to.x - from.x), frames * (to.y - from.y)))
     }
 
     /// What somebody should look at.

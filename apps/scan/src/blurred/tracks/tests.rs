@@ -29,6 +29,15 @@ fn a_face_is_hidden_half_a_second_before_it_was_found_and_after_it_was_lost() {
 }
 
 #[test]
+fn a_face_that_moves_is_hidden_where_it_comes_from_and_where_it_goes() {
+    let at = |frame: usize| BOX.translated(0.02 * (frame as f32 - 25.0), 0.01 * (frame as f32 - 25.0));
+    let found = looks(60, |frame| if (20..30).contains(&frame) { vec![(at(frame), 0.8)] } else { Vec::new() });
+    let plan = plan(&found);
+    assert_eq!(hidden(&plan, at), (8..=41).collect::<Vec<_>>());
+    assert_eq!(hidden(&plan, |frame| at(frame.clamp(20, 29))), (8..=41).collect::<Vec<_>>(), "or stands still");
+}
+
+#[test]
 fn a_face_that_is_never_sure_is_hidden_for_half_as_long() {
     let found = looks(60, |frame| if (20..30).contains(&frame) { vec![(BOX, 0.2)] } else { Vec::new() });
     assert_eq!(hidden(&plan(&found), |_| BOX), (14..=35).collect::<Vec<_>>());
