@@ -12,18 +12,20 @@ use super::tracks::{Look, SURE};
 
 /// Width of the border, in longer sides of the frame.
 const BORDER: f32 = 0.35;
-/// How the frame is turned before it is searched, in degrees, upright first, and its longer side then.
+/// How the frame is turned before it is searched, in degrees, and its longer side without the border, in pixels.
 const DEGREES: [i32; 4] = [0, 90, -90, 180];
 const LONGER_SIDE: u32 = 320;
 /// Least share of the frame that such a face covers.
 const SHARE: f32 = 0.35;
-/// Least confidence of what counts. A frame is hidden as a whole if the best of both networks, in it and in its mirror image, have this sum.
+/// Least confidence of a find that counts.
 const TRACE: f32 = 0.03;
+/// From this [`confidence`] on, a frame is hidden as a whole.
 pub(super) const TOGETHER: f32 = 0.06;
 /// One of so many frames of a shot is searched, from the first one on.
 const EVERY: usize = 24;
 
-/// The confidence that a frame shows a part of a face that is not among `finds`.
+/// How surely a frame shows a part of a face that is not among `finds`, in the surest orientation: the sum of what both networks find best
+/// in the frame and in its mirror image, 0..4.
 pub(super) fn confidence(view: &FrameView, finds: &[Find], eye: &mut Eye) -> Result<f32> {
     if finds.iter().any(|find| is_close(find) && find.confidence >= SURE) {
         return Ok(0.0);
@@ -35,7 +37,7 @@ pub(super) fn confidence(view: &FrameView, finds: &[Find], eye: &mut Eye) -> Res
             let mut found = Vec::new();
             eye.look_turned(by, view, Turn { border: BORDER, ..turn(degrees, mirrored, LONGER_SIDE) }, TRACE, &mut found)?;
             total += found.iter().filter(|find| is_close(find)).map(|find| find.confidence).fold(0.0, f32::max);
-            // Most frames show nothing of the kind. In those that are not upright, it takes this project's network to go on.
+            // Most frames show no such face. In a turned frame, CenterFace searches only where this project's network finds something.
             if total == 0.0 && (by == By::CenterFace || degrees != 0) {
                 break;
             }
@@ -45,6 +47,7 @@ pub(super) fn confidence(view: &FrameView, finds: &[Find], eye: &mut Eye) -> Res
     Ok(surest)
 }
 
+/// True if the box covers as much of the frame as that of a close-up.
 fn is_close(find: &Find) -> bool {
     find.rect.intersection(Rect::new(0.0, 0.0, 1.0, 1.0)).area() > SHARE
 }
@@ -57,7 +60,7 @@ pub(super) struct CloseUps {
 }
 
 impl CloseUps {
-    /// Takes a frame, and searches it if it is its turn.
+    /// Takes the next frame, and searches it if enough frames of its shot were skipped and no face on it is sure.
     pub(super) fn look(&mut self, number: usize, look: &Look, view: &FrameView, eye: &mut Eye) -> Result<()> {
         if look.is_cut || self.shots.is_empty() {
             self.shots.push(Vec::new());

@@ -226,14 +226,15 @@ impl Track {
             let growth = 1.0 + doubt + (age.unwrap_or(0) as f32 / 1e9 * GROWTH_PER_S).min(MAX_GROWTH);
             let grown = Rect::around(rect.center(), growth * largest(|rect| rect.w), growth * largest(|rect| rect.h));
             covers[frame].boxes.push(beyond_the_edge(grown));
-            // Before the first hit and after the last one, the face is where it was seen, or goes on as it moved.
+            // Before the first hit and after the last one, the face stands still or moves on.
             if let Some((x, y)) = self.step(frame) {
                 covers[frame].boxes.push(beyond_the_edge(grown.translated(x, y)));
             }
         }
     }
 
-    /// How far the face has moved since the last hit, or moves until the first one, if it does as around that hit. `None` between the hits.
+    /// How far the face is from its last hit, or from its first one, if it moves as it did there; x and y in shares of the frame. `None`
+    /// between the hits.
     fn step(&self, frame: usize) -> Option<(f32, f32)> {
         let (first, last) = (self.hits[0].frame, self.last().frame);
         let (near, far) = match self.hits.len().min(1 + ENVELOPE) {
