@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Rotated crops, in two steps: an upright square around the crop is resampled at about twice the output's density, and
-//! that square is sampled bilinearly. The frame itself is read only by the fast, anti-aliased resampler.
+//! Rotated crops, in two steps: the upright square around the crop, as far as it is in the frame, is resampled at about twice the
+//! output's density, and what comes out is sampled bilinearly. The frame itself is read only by the fast, anti-aliased resampler.
+
+use multiversion::multiversion;
 
 use super::FrameView;
 use super::resample::{Resampler, Samples};
 use crate::geometry::{Crop, Rect, Size};
 
-/// Samples of the intermediate square for each output sample, along each axis.
+/// Samples of the upright picture for each output sample, along each axis.
 const DENSITY: f32 = 2.0;
-/// Fractional bits of fixed-point positions in the square.
+/// Fractional bits of fixed-point positions in it.
 const BITS: u32 = 16;
 /// One pixel in fixed point.
 const ONE: f32 = (1 << BITS) as f32;
@@ -16,7 +18,7 @@ const ONE: f32 = (1 << BITS) as f32;
 /// Samples rotated crops and owns the scratch memory for them.
 #[derive(Debug, Default)]
 pub struct Rotator {
-    /// The upright square, and a line of the output, of luma, or of red, green, blue and a fourth value that fills the register.
+    /// The upright picture, and a line of the output, of luma, or of red, green, blue and a fourth value that fills the register.
     luma: [Vec<[f32; 1]>; 2],
     rgb: [Vec<[f32; 4]>; 2],
     rows: [Vec<f32>; 3],
@@ -33,39 +35,40 @@ impl Rotator {
         samples: Samples,
         sink: impl FnMut(usize, [&[f32]; 3]),
     ) {
-        let upright = |side: usize, source, take: &mut dyn FnMut(usize, [&[f32]; 3])| {
-            resampler.sample(view, source, Size::new(side as u32, side as u32), samples, take);
-        };
+        let upright = |size, source, take: &mut dyn FnMut(usize, [&[f32]; 3])| resampler.sample(view, source, size, samples, take);
         match samples {
-            Samples::Luma => rotate(&mut self.luma, &mut self.rows, crop, size, upright, sink),
-            Samples::Rgb => rotate(&mut self.rgb, &mut self.rows, crop, size, upright, sink),
+            Samples::Luma => rotate(&mut self.luma, &mut self.rows, view.size(), crop, size, upright, sink),
+            Samples::Rgb => rotate(&mut self.rgb, &mut self.rows, view.size(), crop, size, upright, sink),
         }
     }
 }
 
-/// Rotates `crop` by a `square` of `N` channels, which `upright` resamples.
+/// Rotates `crop` of a `frame` by a `picture` of `N` channels, which `upright` resamples.
 fn rotate<const N: usize>(
-    [square, line]: &mut [Vec<[f32; N]>; 2],
+    [picture, line]: &mut [Vec<[f32; N]>; 2],
     rows: &mut [Vec<f32>; 3],
+    frame: Size,
     crop: Crop,
     size: Size,
-    upright: impl FnOnce(usize, Rect, &mut dyn FnMut(usize, [&[f32]; 3])),
+    upright: impl FnOnce(Size, Rect, &mut dyn FnMut(usize, [&[f32]; 3])),
     mut sink: impl FnMut(usize, [&[f32]; 3]),
 ) {
     let bounds = crop.bounds();
     let inner = (DENSITY * size.width.max(size.height) as f32 * bounds.w / crop.side).ceil();
-    // A margin of one pixel on each side, so that every point has four neighbours.
-    let side = inner as usize + 2;
-    square.resize(side * side, [0.0; N]);
-    upright(side, Rect::square(crop.center, bounds.w * side as f32 / inner), &mut |y, planes| {
-        let planes: [&[f32]; N] = std::array::from_fn(|channel| planes.get(channel).map_or(&planes[0][..side], |plane| &plane[..side]));
-        let line = &mut square[y * side..][..side];
+    let scale = bounds.w / inner;
+    let (across, down) = (Axis::new(crop.center.x, scale, inner, frame.width), Axis::new(crop.center.y, scale, inner, frame.height));
+    let columns = across.samples;
+    picture.resize(columns * down.samples, [0.0; N]);
+    let source = Rect::new(across.start, down.start, columns as f32 * scale, down.samples as f32 * scale);
+    upright(Size::new(columns as u32, down.samples as u32), source, &mut |y, planes| {
+        let planes: [&[f32]; N] = std::array::from_fn(|channel| &planes[channel.min(2)][..columns]);
+        let line = &mut picture[y * columns..][..columns];
         line.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = planes.map(|plane| plane[x]));
     });
     rows.iter_mut().for_each(|row| row.resize(size.width as usize, 0.0));
     line.resize(size.width as usize, [0.0; N]);
-    // Maps vectors from output pixels to the square's pixels; both pictures are centred on the crop's centre.
-    let step = inner * crop.side / bounds.w;
+    // Maps vectors from output pixels to those of the picture.
+    let step = crop.side / scale;
     let (sin, cos) = crop.roll.sin_cos();
     let vector = |x: f32, y: f32| {
         let (u, v) = (x / size.width as f32 * step, y / size.height as f32 * step);
@@ -73,26 +76,41 @@ fn rotate<const N: usize>(
     };
     // Four points in each output pixel: at twice the density, one point alone would alias.
     let points = [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)].map(|(x, y)| vector(x, y));
-    let middle = (side as f32 / 2.0 - 0.5) * ONE;
-    let middle = Position { x: middle as i32, y: middle as i32 };
-    let right = vector(1.0, 0.0);
+    let (middle, right) = (Position { x: across.middle, y: down.middle }, vector(1.0, 0.0));
     for y in 0..size.height as usize {
-        let mut at = middle.plus(vector(0.5 - size.width as f32 / 2.0, y as f32 + 0.5 - size.height as f32 / 2.0));
-        // All channels of a pixel are written together, so that the compiler keeps them in a register.
-        for pixel in &mut *line {
-            let sum = points.iter().map(|&point| bilinear(square, side, at.plus(point))).fold([0.0; N], |a, b| each(a, b, |a, b| a + b));
-            *pixel = sum.map(|sum| sum / points.len() as f32);
-            at = at.plus(right);
-        }
+        let start = middle.plus(vector(0.5 - size.width as f32 / 2.0, y as f32 + 0.5 - size.height as f32 / 2.0));
+        line.fill([0.0; N]);
+        points.iter().for_each(|&point| add(line, start.plus(point), right, picture, [columns, down.samples]));
         for (channel, row) in rows.iter_mut().enumerate().take(N) {
-            row.iter_mut().zip(&*line).for_each(|(value, pixel)| *value = pixel[channel]);
+            row.iter_mut().zip(&*line).for_each(|(value, pixel)| *value = pixel[channel] / points.len() as f32);
         }
         let [a, b, c] = &*rows;
         sink(y, [a, b, c]);
     }
 }
 
-/// A position in the square, or a vector between two, in 1/65536 of a pixel. Pixel centres are at whole numbers.
+/// The samples of the upright picture along one axis.
+struct Axis {
+    /// Where the first one begins in the frame.
+    start: f32,
+    samples: usize,
+    /// The crop's centre, in fixed point. Centres of samples are at whole numbers.
+    middle: i32,
+}
+
+impl Axis {
+    /// `inner` samples around `center`, of `scale` pixels each, and one more on each side, so that every point has four neighbours. Of
+    /// those beyond the frame, only the first ones: the others are the same.
+    fn new(center: f32, scale: f32, inner: f32, available: u32) -> Self {
+        let samples = inner + 2.0;
+        let origin = center - samples / 2.0 * scale;
+        let first = ((-origin / scale).floor() - 1.0).clamp(0.0, samples - 2.0);
+        let end = (((available as f32 - origin) / scale).ceil() + 1.0).clamp(first + 2.0, samples);
+        Self { start: origin + first * scale, samples: (end - first) as usize, middle: ((samples / 2.0 - first - 0.5) * ONE) as i32 }
+    }
+}
+
+/// A position in the upright picture, or a vector between two, in 1/65536 of a pixel.
 #[derive(Clone, Copy)]
 struct Position {
     x: i32,
@@ -105,20 +123,35 @@ impl Position {
     }
 }
 
-/// Interpolates a square picture between the four pixels around `at`.
-fn bilinear<const N: usize>(square: &[[f32; N]], side: usize, at: Position) -> [f32; N] {
-    let whole = |value: i32| (value >> BITS) as usize;
-    let fraction = |value: i32| (value & (ONE as i32 - 1)) as f32 / ONE;
-    let (dx, dy) = (fraction(at.x), fraction(at.y));
-    let corner = whole(at.y) * side + whole(at.x);
-    let (above, below) = (&square[corner..][..2], &square[corner + side..][..2]);
-    let between = |from, to, share: f32| each(from, to, |from, to| from + share * (to - from));
-    between(between(above[0], above[1], dx), between(below[0], below[1], dx), dy)
-}
+/// Pixels whose positions are computed together.
+const LANES: usize = 16;
 
-/// Combines the channels of two pixels.
-fn each<const N: usize>(a: [f32; N], b: [f32; N], combine: impl Fn(f32, f32) -> f32) -> [f32; N] {
-    std::array::from_fn(|channel| combine(a[channel], b[channel]))
+/// Adds to each pixel of `line` the value between the four pixels around its position in `picture`, whose columns and rows are counted.
+/// The first position is `start`, and each further one is `right` of it. Beyond the edges, the nearest pixel is repeated.
+#[multiversion(targets("x86_64+avx2"))]
+fn add<const N: usize>(line: &mut [[f32; N]], start: Position, right: Position, picture: &[[f32; N]], [columns, rows]: [usize; 2]) {
+    let last = |samples: usize| ((samples as i32 - 1) << BITS) - 1;
+    let (last_x, last_y) = (last(columns), last(rows));
+    let fraction = |value: i32| (value & (ONE as i32 - 1)) as f32 / ONE;
+    let between = |from: f32, to: f32, share: f32| from + share * (to - from);
+    for (number, pixels) in line.chunks_mut(LANES).enumerate() {
+        // A loop of its own, which the compiler vectorises.
+        let mut places = ([0; LANES], [0.0; LANES], [0.0; LANES]);
+        for i in 0..LANES {
+            let steps = (number * LANES + i) as i32;
+            let (x, y) = ((start.x + steps * right.x).clamp(0, last_x), (start.y + steps * right.y).clamp(0, last_y));
+            places.0[i] = (y >> BITS) as u32 * columns as u32 + (x >> BITS) as u32;
+            (places.1[i], places.2[i]) = (fraction(x), fraction(y));
+        }
+        for (i, pixel) in pixels.iter_mut().enumerate() {
+            let (corner, dx, dy) = (places.0[i] as usize, places.1[i], places.2[i]);
+            let (above, below) = (&picture[corner..][..2], &picture[corner + columns..][..2]);
+            for (channel, sum) in pixel.iter_mut().enumerate() {
+                let side = |x: usize| between(above[x][channel], below[x][channel], dy);
+                *sum += between(side(0), side(1), dx);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use std::f32::consts::FRAC_PI_2;
 
-use super::tensor::{InputFormat, Layout, Preprocessor};
+use super::resample::{Resampler, Samples};
+use super::rotate::Rotator;
 use super::{Colorimetry, FrameView, PixelFormat, Plane};
 use crate::error::Result;
 use crate::geometry::{Crop, Point, Rect, Size};
@@ -28,8 +29,8 @@ pub struct Turn {
 /// The memory of a turned copy. Reuse one for all frames.
 #[derive(Debug, Default)]
 pub struct TurnedCopy {
-    preprocessor: Preprocessor,
-    samples: Vec<f32>,
+    resampler: Resampler,
+    rotator: Rotator,
     pixels: Vec<u8>,
     size: Size,
     /// Centre of the frame, and pixels of it for each of the copy.
@@ -42,53 +43,32 @@ impl TurnedCopy {
     /// Makes the copy of `view`: all of it, in a square unless the roll is a multiple of 90 degrees.
     pub fn take(&mut self, view: &FrameView, turn: Turn) {
         let (frame, longer_side) = (view.size(), turn.longer_side.max(1));
+        let turn = Turn { longer_side, ..turn };
         let (width, height) = (frame.width as f32, frame.height as f32);
         let (sin, cos) = (turn.roll.sin().abs(), turn.roll.cos().abs());
         let quarters = quarters(turn.roll);
         let reach = if quarters.is_some() { width.max(height) } else { (width * cos + height * sin).max(width * sin + height * cos) };
         self.scale = reach / longer_side as f32;
-        let side = |length: f32| ((length / self.scale).round() as u32).clamp(1, longer_side);
-        self.size = if quarters.is_some() { Size::new(side(width), side(height)) } else { Size::new(longer_side, longer_side) };
         (self.center, self.turn) = (frame.rect().center(), turn);
-        let format = InputFormat { layout: Layout::Nhwc, ..InputFormat::default() };
-        self.samples.resize(format.shape(1, self.size).iter().product(), 0.0);
-        if let Some(quarters) = quarters {
-            self.preprocessor.write(view, frame.rect(), self.size, &format, self.size, &mut self.samples);
-            self.turn_samples(quarters);
+        let side = |length: f32| ((length / self.scale).round() as u32).clamp(1, longer_side);
+        let upright = if quarters.is_some() { Size::new(side(width), side(height)) } else { Size::new(longer_side, longer_side) };
+        let places = Places::new(upright, quarters.unwrap_or(0), turn);
+        self.size = places.size;
+        self.pixels.clear();
+        self.pixels.resize(3 * (self.size.width * self.size.height) as usize, GREY);
+        let pixels = self.pixels.as_chunks_mut::<3>().0;
+        let write = |y: usize, [red, green, blue]: [&[f32]; 3]| {
+            let mut at = places.row(y);
+            for ((red, green), blue) in red.iter().zip(green).zip(blue) {
+                pixels[at] = [red, green, blue].map(|value| (value + 0.5) as u8);
+                at = at.wrapping_add_signed(places.right);
+            }
+        };
+        if quarters.is_some() {
+            self.resampler.sample(view, frame.rect(), upright, Samples::Rgb, write);
         } else {
             let crop = Crop { center: self.center, side: reach, roll: turn.roll };
-            self.preprocessor.write_crop(view, crop, &format, self.size, &mut self.samples);
-        }
-        self.pixels.clear();
-        let border = (turn.border * longer_side as f32).round() as usize;
-        let (row, across) = (3 * self.size.width as usize, 3 * (self.size.width as usize + 2 * border));
-        let blank = border * across;
-        self.pixels.resize(blank, GREY);
-        for line in self.samples.chunks_exact(row) {
-            self.pixels.resize(self.pixels.len() + 3 * border, GREY);
-            self.pixels.extend(line.iter().map(|value| (value + 0.5) as u8));
-            self.pixels.resize(self.pixels.len() + 3 * border, GREY);
-        }
-        self.pixels.resize(self.pixels.len() + blank, GREY);
-        self.size = Size::new(self.size.width + 2 * border as u32, self.size.height + 2 * border as u32);
-        if turn.mirrored {
-            self.pixels.chunks_exact_mut(3 * self.size.width as usize).for_each(|row| row.as_chunks_mut::<3>().0.reverse());
-        }
-    }
-
-    /// Rotates the samples by a number of right angles.
-    fn turn_samples(&mut self, quarters: u32) {
-        let (width, height) = (self.size.width as usize, self.size.height as usize);
-        let from = self.samples.as_chunks::<3>().0;
-        let turned: Vec<[f32; 3]> = match quarters {
-            1 => (0..width).rev().flat_map(|x| (0..height).map(move |y| from[y * width + x])).collect(),
-            2 => from.iter().rev().copied().collect(),
-            3 => (0..width).flat_map(|x| (0..height).rev().map(move |y| from[y * width + x])).collect(),
-            _ => return,
-        };
-        self.samples.copy_from_slice(turned.as_flattened());
-        if quarters != 2 {
-            self.size = Size::new(self.size.height, self.size.width);
+            self.rotator.sample(&mut self.resampler, view, crop, upright, Samples::Rgb, write);
         }
     }
 
@@ -109,6 +89,36 @@ impl TurnedCopy {
         let place = Point::new(self.center.x + x * cos - y * sin, self.center.y + x * sin + y * cos);
         let (w, h) = (rect.w * self.scale, rect.h * self.scale);
         Rect::around(place, w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs())
+    }
+}
+
+/// Where the samples of an upright picture are in its copy.
+struct Places {
+    /// Size of the copy with its border.
+    size: Size,
+    /// Place of the first sample, and the steps to the next one and to the next row.
+    first: isize,
+    right: isize,
+    down: isize,
+}
+
+impl Places {
+    /// Those of a picture of `upright` size that is turned by a number of right angles.
+    fn new(upright: Size, quarters: u32, turn: Turn) -> Self {
+        let border = (turn.border * turn.longer_side as f32).round() as u32;
+        let Size { width, height } = if quarters.is_multiple_of(2) { upright } else { Size::new(upright.height, upright.width) };
+        let size = Size::new(width + 2 * border, height + 2 * border);
+        // Columns and rows of the copy for each step.
+        let (right, down) = [((1, 0), (0, 1)), ((0, -1), (1, 0)), ((-1, 0), (0, -1)), ((0, 1), (-1, 0))][quarters as usize];
+        let [right, down] = [right, down].map(|(x, y): (isize, isize)| (if turn.mirrored { -x } else { x }, y));
+        let start = |steps: isize, side: u32| (border + if steps < 0 { side - 1 } else { 0 }) as isize;
+        let step = |(x, y): (isize, isize)| x + y * size.width as isize;
+        Self { size, first: step((start(right.0 + down.0, width), start(right.1 + down.1, height))), right: step(right), down: step(down) }
+    }
+
+    /// Place of the first sample of a row.
+    fn row(&self, y: usize) -> usize {
+        (self.first + y as isize * self.down) as usize
     }
 }
 
