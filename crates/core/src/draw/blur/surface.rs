@@ -71,22 +71,43 @@ impl<const N: usize> Surface<N> {
 
     pub fn apply(&self, plane: &mut PlaneMut) {
         let mut line = vec![[0; N]; self.columns.len()];
-        let mut mask = line.clone();
         // The weights within a block are the same for every block of every row.
         let interpolated = if self.blur == Blur::Smooth { self.block.0 } else { 0 };
         let weights: Vec<[f32; 3]> = (0..interpolated).map(|at| spline(at, interpolated)).collect();
         for y in self.rows.clone() {
             match self.blur {
-                Blur::Pixelate | Blur::Solid => self.fill_pixelated(y, &mut line),
                 Blur::Smooth => self.fill_smooth(y, &weights, &mut line),
+                // All rows of a block are the same.
+                Blur::Pixelate | Blur::Solid if y == self.rows.start || y.is_multiple_of(self.block.1) => self.fill_pixelated(y, &mut line),
+                Blur::Pixelate | Blur::Solid => {}
             }
-            self.fill_mask(y, &mut mask);
+            let dy = (y as f32 + 0.5 - self.center.1) / self.radius.1;
+            let (touched, hidden) = (self.within(1.0, dy), self.within(HIDDEN / TOUCHED, dy));
             let row = &mut plane.data[y * plane.stride + self.columns.start * N..];
+            let new = line.as_flattened();
             // The unused last byte of a 32-bit RGB frame may be missing.
-            for ((byte, &new), &share) in row.iter_mut().zip(line.as_flattened()).zip(mask.as_flattened()) {
-                *byte = mix(*byte, new, share);
+            let [from, start, end, to] = [touched.start, hidden.start, hidden.end, touched.end].map(|column| (column * N).min(row.len()));
+            row[start..end].copy_from_slice(&new[start..end]);
+            for at in (from..start).chain(end..to) {
+                row[at] = mix(row[at], new[at], self.share(at / N, dy));
             }
         }
+    }
+
+    /// The columns, from the first one that changes, of the ellipse with so many of the outer one's radii, in a row `dy` vertical radii from
+    /// the centre.
+    fn within(&self, radii: f32, dy: f32) -> Range<usize> {
+        let half = (radii * radii - dy * dy).max(0.0).sqrt() * self.radius.0;
+        let column = |x: f32| (x.ceil() as usize).clamp(self.columns.start, self.columns.end) - self.columns.start;
+        column(self.center.0 - half - 0.5)..column(self.center.0 + half - 0.5)
+    }
+
+    /// How much of a cell is hidden, 0..255: everything inside of the inner ellipse, nothing outside of the outer one.
+    fn share(&self, column: usize, dy: f32) -> u8 {
+        // 1 - r² at the inner ellipse, where r is the distance from the centre in radii of the outer one.
+        const EDGE: f32 = 1.0 - (HIDDEN / TOUCHED) * (HIDDEN / TOUCHED);
+        let dx = ((self.columns.start + column) as f32 + 0.5 - self.center.0) / self.radius.0;
+        ((1.0 - dx * dx - dy * dy) / EDGE * 255.0).clamp(0.0, 255.0) as u8
     }
 
     fn fill_pixelated(&self, y: usize, line: &mut [[u8; N]]) {
@@ -107,17 +128,6 @@ impl<const N: usize> Surface<N> {
         for (x, cell) in self.columns.clone().zip(line) {
             let blocks = neighbours(x / width - self.first.0, last_column);
             *cell = sum(blocks.map(|column| row[column]), across[x % width]).map(|value| (value + 0.5) as u8);
-        }
-    }
-
-    /// Computes how much of each cell is hidden: everything inside of the inner ellipse, nothing outside of the outer one.
-    fn fill_mask(&self, y: usize, mask: &mut [[u8; N]]) {
-        // 1 - r² at the inner ellipse, where r is the distance from the centre in radii of the outer one.
-        const EDGE: f32 = 1.0 - (HIDDEN / TOUCHED) * (HIDDEN / TOUCHED);
-        let dy = (y as f32 + 0.5 - self.center.1) / self.radius.1;
-        for (x, share) in self.columns.clone().zip(mask) {
-            let dx = (x as f32 + 0.5 - self.center.0) / self.radius.0;
-            *share = [((1.0 - dx * dx - dy * dy) / EDGE * 255.0).clamp(0.0, 255.0) as u8; N];
         }
     }
 }
