@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Close-ups that show only a part of a face: its box is larger than the frame, so nothing is found in the frame alone. With a wide grey
-//! border around the frame, it is a face of which the border covers the rest.
+//! Faces that the edge of the frame cuts off, up to close-ups that show only a part of a face: its box is larger than the frame. Nothing is
+//! found in the frame alone. With a wide grey border around the frame, it is a face of which the border covers the rest.
 
 use emotion_core::error::Result;
 use emotion_core::geometry::Rect;
@@ -8,6 +8,7 @@ use emotion_core::image::FrameView;
 use emotion_core::image::turned::Turn;
 
 use super::look::{By, Eye, Find, turn};
+use super::photo::{distinct, together};
 use super::tracks::{Look, SURE};
 
 /// Width of the border, in longer sides of the frame.
@@ -15,41 +16,55 @@ const BORDER: f32 = 0.35;
 /// How the frame is turned before it is searched, in degrees, and its longer side without the border, in pixels.
 const DEGREES: [i32; 4] = [0, 90, -90, 180];
 const LONGER_SIDE: u32 = 320;
-/// Least share of the frame that such a face covers.
-const SHARE: f32 = 0.35;
+/// Least share of the frame that a face covers, and from which on it is a close-up.
+const SHARE: f32 = 0.04;
+const CLOSE: f32 = 0.35;
 /// Least confidence of a find that counts.
 const TRACE: f32 = 0.03;
-/// From this [`confidence`] on, a frame is hidden as a whole.
+/// From this confidence of a [close-up](look) on, a frame is hidden as a whole.
 pub(super) const TOGETHER: f32 = 0.06;
+/// From this sum on, what both networks find in the frame and in its mirror image is a face that is cut off.
+const CUT_OFF: f32 = 0.15;
 /// One of so many frames of a shot is searched, from the first one on.
 const EVERY: usize = 24;
 
-/// How surely a frame shows a part of a face that is not among `finds`, in the surest orientation: the sum of what both networks find best
-/// in the frame and in its mirror image, 0..4.
-pub(super) fn confidence(view: &FrameView, finds: &[Find], eye: &mut Eye) -> Result<f32> {
-    if finds.iter().any(|find| is_close(find) && find.confidence >= SURE) {
+/// Adds to `finds` the faces that the edge cuts off. Returns how surely the frame is a close-up of another face, in the surest orientation:
+/// the sum of what both networks find best in the frame and in its mirror image, 0..4.
+pub(super) fn look(view: &FrameView, finds: &mut Vec<Find>, eye: &mut Eye) -> Result<f32> {
+    if finds.iter().any(|find| share(find) > CLOSE && find.confidence >= SURE) {
         return Ok(0.0);
     }
     let mut surest = 0.0_f32;
     for degrees in DEGREES {
-        let mut total = 0.0;
+        let (mut total, mut ways) = (0.0, Vec::new());
         for (mirrored, by) in [(false, By::EmotionFace), (false, By::CenterFace), (true, By::EmotionFace), (true, By::CenterFace)] {
             let mut found = Vec::new();
             eye.look_turned(by, view, Turn { border: BORDER, ..turn(degrees, mirrored, LONGER_SIDE) }, TRACE, &mut found)?;
-            total += found.iter().filter(|find| is_close(find)).map(|find| find.confidence).fold(0.0, f32::max);
+            found.retain(|find| share(find) > CLOSE || share(find) > SHARE && is_cut_off(find.rect));
+            total += found.iter().filter(|find| share(find) > CLOSE).map(|find| find.confidence).fold(0.0, f32::max);
+            ways.push(found);
             // Most frames show no such face. In a turned frame, CenterFace searches only where this project's network finds something.
-            if total == 0.0 && (by == By::CenterFace || degrees != 0) {
+            if total == 0.0 && (degrees != 0 || by == By::CenterFace && ways.iter().all(Vec::is_empty)) {
                 break;
             }
         }
         surest = surest.max(total);
+        if degrees == 0 {
+            finds.extend(together(&ways.iter().map(|way| &way[..]).collect::<Vec<_>>(), CUT_OFF));
+        }
     }
+    *finds = distinct(std::mem::take(finds));
     Ok(surest)
 }
 
-/// True if the box covers as much of the frame as that of a close-up.
-fn is_close(find: &Find) -> bool {
-    find.rect.intersection(Rect::new(0.0, 0.0, 1.0, 1.0)).area() > SHARE
+/// True if a box reaches beyond the frame.
+fn is_cut_off(rect: Rect) -> bool {
+    rect.x < 0.0 || rect.y < 0.0 || rect.right() > 1.0 || rect.bottom() > 1.0
+}
+
+/// The share of the frame that a face covers.
+fn share(find: &Find) -> f32 {
+    find.rect.intersection(Rect::new(0.0, 0.0, 1.0, 1.0)).area()
 }
 
 /// The frames of a video that were searched for close-ups.
@@ -61,14 +76,14 @@ pub(super) struct CloseUps {
 
 impl CloseUps {
     /// Takes the next frame, and searches it if enough frames of its shot were skipped and no face on it is sure.
-    pub(super) fn look(&mut self, number: usize, look: &Look, view: &FrameView, eye: &mut Eye) -> Result<()> {
-        if look.is_cut || self.shots.is_empty() {
+    pub(super) fn look(&mut self, number: usize, frame: &mut Look, view: &FrameView, eye: &mut Eye) -> Result<()> {
+        if frame.is_cut || self.shots.is_empty() {
             self.shots.push(Vec::new());
         }
         let shot = self.shots.last_mut().expect("it has begun");
         if shot.last().is_none_or(|(last, _)| number - last >= EVERY) {
-            let is_known = look.finds.iter().any(|find| find.confidence >= SURE);
-            shot.push((number, if is_known { 0.0 } else { confidence(view, &look.finds, eye)? }));
+            let is_known = frame.finds.iter().any(|find| find.confidence >= SURE);
+            shot.push((number, if is_known { 0.0 } else { look(view, &mut frame.finds, eye)? }));
         }
         Ok(())
     }
@@ -91,7 +106,30 @@ impl CloseUps {
 
 #[cfg(test)]
 mod tests {
+    use emotion_core::geometry::Size;
+    use emotion_core::image::{Colorimetry, PixelFormat, Plane};
+    use test_support::{fetched, three_faces};
+
     use super::*;
+
+    #[test]
+    fn faces_are_found_of_which_the_edges_cut_off_a_half() {
+        if !fetched("centerface") {
+            return;
+        }
+        let (data, mut eye) = (three_faces().render(0.0), Eye::load().unwrap());
+        let mut found = |columns: std::ops::Range<usize>| {
+            let plane = Plane { data: &data[3 * columns.start..], stride: 3 * 640 };
+            let size = Size::new(columns.len() as u32, 480);
+            let view = FrameView::new(PixelFormat::Rgb, size, &[plane], Colorimetry::default()).unwrap();
+            let mut finds = Vec::new();
+            assert!(look(&view, &mut finds, &mut eye).unwrap() < TOGETHER, "no close-up");
+            finds.iter().map(|find| (find.rect.x < 0.0, find.rect.right() > 1.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(110..260), [(true, false)]);
+        assert_eq!(found(380..530), [(false, true)]);
+        assert_eq!(found(165..265), []);
+    }
 
     /// The hidden frames of 100 with a cut before the 60th, by the confidence of the frames that were searched.
     fn hidden(searched: [&[f32]; 2]) -> Vec<usize> {

@@ -123,14 +123,14 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
         if kind == Kind::Photo {
             look.finds = photo::faces(&shown.view, eye)?;
-            look.is_whole = close_up::confidence(&shown.view, &look.finds, eye)? >= close_up::TOGETHER;
+            look.is_whole = close_up::look(&shown.view, &mut look.finds, eye)? >= close_up::TOGETHER;
         } else {
             look.finds = faces(&shown.view, shown.number, look.is_cut, eye)?;
             if look.is_cut || shots.is_empty() {
                 shots.push(Shot::beginning_at(shown.number));
             }
             shots.last_mut().expect("it has begun").look(shown, &look.finds, eye)?;
-            close_ups.look(shown.number, &look, &shown.view, eye)?;
+            close_ups.look(shown.number, &mut look, &shown.view, eye)?;
         }
         looks.push(look);
         Ok(())

@@ -16,6 +16,7 @@
 //! | `reading` | the frames of a file |
 //! | `tracks` | what is hidden of each frame |
 //! | `photo` | the faces of a photo |
+//! | `close_up` | faces that the edge of the frame cuts off |
 //! | `container` | what a copy is written as |
 //! | `hide` | writes a copy |
 //! | `picture` | small pictures of a copy |

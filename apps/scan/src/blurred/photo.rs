@@ -58,11 +58,6 @@ impl Way {
         // Too many other things look like heads upside down, or like a face if there is a border.
         Ok(Self { finds, least, counts: turn.border == 0.0 && turn.roll.cos() > -0.1 })
     }
-
-    /// The highest confidence at a place.
-    fn at(&self, rect: Rect) -> f32 {
-        self.finds.iter().filter(|find| find.rect.iou(rect) > SAME_IOU).map(|find| find.confidence).fold(0.0, f32::max)
-    }
 }
 
 /// The faces of a photo.
@@ -98,13 +93,22 @@ pub(super) fn faces(view: &FrameView, eye: &mut Eye) -> Result<Vec<Find>> {
 /// The faces that one way finds, or all together.
 fn joined(ways: &[Way]) -> Vec<Find> {
     let alone = ways.iter().flat_map(|way| way.finds.iter().filter(|find| find.confidence >= way.least));
-    let found = distinct(alone.copied().collect());
-    let counted: Vec<&Way> = ways.iter().filter(|way| way.counts).collect();
-    let is_new = |find: &&Find| found.iter().all(|other| other.confidence < ALONE || other.rect.iou(find.rect) <= SAME_IOU);
-    let is_face = |find: &&Find| counted.iter().map(|way| way.at(find.rect)).sum::<f32>() >= TOGETHER;
-    let together = counted.iter().flat_map(|way| &way.finds).filter(is_new).filter(is_face);
-    let together: Vec<Find> = together.map(|find| Find { confidence: find.confidence.max(ALONE), ..*find }).collect();
-    distinct([found, together].concat())
+    let mut found = distinct(alone.copied().collect());
+    let counted: Vec<&[Find]> = ways.iter().filter(|way| way.counts).map(|way| &way.finds[..]).collect();
+    let is_new = |find: &Find| found.iter().all(|other| other.confidence < ALONE || other.rect.iou(find.rect) <= SAME_IOU);
+    let together: Vec<Find> = together(&counted, TOGETHER).into_iter().filter(is_new).collect();
+    found.extend(together);
+    distinct(found)
+}
+
+/// The finds at whose place the best of each way sum to `least`. They are hidden even if they are alone.
+pub(super) fn together(ways: &[&[Find]], least: f32) -> Vec<Find> {
+    let at = |finds: &[Find], rect: Rect| {
+        finds.iter().filter(|find| find.rect.iou(rect) > SAME_IOU).map(|find| find.confidence).fold(0.0, f32::max)
+    };
+    let is_face = |find: &&Find| ways.iter().map(|finds| at(finds, find.rect)).sum::<f32>() >= least;
+    let faces = ways.iter().copied().flatten().filter(is_face);
+    faces.map(|find| Find { confidence: find.confidence.max(ALONE), ..*find }).collect()
 }
 
 /// True if the edge of the frame is nearer to a box than this share of its side, or cuts it.
