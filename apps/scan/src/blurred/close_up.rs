@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Faces that the edge of the frame cuts off, up to close-ups that show only a part of a face: its box is larger than the frame. Nothing is
-//! found in the frame alone. With a wide grey border around the frame, it is a face of which the border covers the rest.
+//! Large faces that the edge of the frame cuts in half, and close-ups that show only a part of a face. They are hardly found in the frame
+//! alone. With a wide grey border around the frame, they look like faces that something covers.
 
 use emotion_core::error::Result;
 use emotion_core::geometry::Rect;
@@ -22,13 +22,13 @@ const CLOSE: f32 = 0.35;
 /// Least confidence of a find that counts.
 const TRACE: f32 = 0.03;
 /// From this confidence of a [close-up](look) on, a frame is hidden as a whole.
-pub(super) const TOGETHER: f32 = 0.06;
-/// From this sum on, what both networks find in the frame and in its mirror image is a face that is cut off.
-const CUT_OFF: f32 = 0.15;
+pub(super) const WHOLE: f32 = 0.06;
+/// From this sum on, what both networks find at one place, in the frame and in its mirror image, is a face.
+const TOGETHER: f32 = 0.15;
 /// One of so many frames of a shot is searched, from the first one on.
 const EVERY: usize = 24;
 
-/// Adds to `finds` the faces that the edge cuts off. Returns how surely the frame is a close-up of another face, in the surest orientation:
+/// Adds to `finds` the faces that the edge cuts in half. Returns how surely the frame is a close-up of another face, in the surest orientation:
 /// the sum of what both networks find best in the frame and in its mirror image, 0..4.
 pub(super) fn look(view: &FrameView, finds: &mut Vec<Find>, eye: &mut Eye) -> Result<f32> {
     if finds.iter().any(|find| share(find) > CLOSE && find.confidence >= SURE) {
@@ -40,7 +40,7 @@ pub(super) fn look(view: &FrameView, finds: &mut Vec<Find>, eye: &mut Eye) -> Re
         for (mirrored, by) in [(false, By::EmotionFace), (false, By::CenterFace), (true, By::EmotionFace), (true, By::CenterFace)] {
             let mut found = Vec::new();
             eye.look_turned(by, view, Turn { border: BORDER, ..turn(degrees, mirrored, LONGER_SIDE) }, TRACE, &mut found)?;
-            found.retain(|find| share(find) > CLOSE || share(find) > SHARE && is_cut_off(find.rect));
+            found.retain(|find| share(find) > CLOSE || share(find) > SHARE && is_beyond_edge(find.rect));
             total += found.iter().filter(|find| share(find) > CLOSE).map(|find| find.confidence).fold(0.0, f32::max);
             ways.push(found);
             // Most frames show no such face. In a turned frame, CenterFace searches only where this project's network finds something.
@@ -50,15 +50,14 @@ pub(super) fn look(view: &FrameView, finds: &mut Vec<Find>, eye: &mut Eye) -> Re
         }
         surest = surest.max(total);
         if degrees == 0 {
-            finds.extend(together(&ways.iter().map(|way| &way[..]).collect::<Vec<_>>(), CUT_OFF));
+            finds.extend(together(&ways.iter().map(|way| &way[..]).collect::<Vec<_>>(), TOGETHER));
         }
     }
     *finds = distinct(std::mem::take(finds));
     Ok(surest)
 }
 
-/// True if a box reaches beyond the frame.
-fn is_cut_off(rect: Rect) -> bool {
+fn is_beyond_edge(rect: Rect) -> bool {
     rect.x < 0.0 || rect.y < 0.0 || rect.right() > 1.0 || rect.bottom() > 1.0
 }
 
@@ -95,7 +94,7 @@ impl CloseUps {
             for (at, &(number, confidence)) in shot.iter().enumerate() {
                 let (before, after) = (at.checked_sub(1).map(|at| shot[at]), shot.get(at + 1));
                 let beside = before.iter().chain(after).map(|(_, confidence)| *confidence).reduce(f32::max).unwrap_or(confidence);
-                if confidence > 0.0 && f32::midpoint(confidence, beside) >= TOGETHER {
+                if confidence > 0.0 && f32::midpoint(confidence, beside) >= WHOLE {
                     let (first, last) = (before.map_or(number, |(number, _)| number + 1), after.map_or(end, |(number, _)| *number));
                     looks[first..last].iter_mut().for_each(|look| look.is_whole = true);
                 }
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faces_are_found_of_which_the_edges_cut_off_a_half() {
+    fn faces_that_an_edge_cuts_in_half_are_found() {
         if !fetched("centerface") {
             return;
         }
@@ -123,7 +122,7 @@ mod tests {
             let size = Size::new(columns.len() as u32, 480);
             let view = FrameView::new(PixelFormat::Rgb, size, &[plane], Colorimetry::default()).unwrap();
             let mut finds = Vec::new();
-            assert!(look(&view, &mut finds, &mut eye).unwrap() < TOGETHER, "no close-up");
+            assert!(look(&view, &mut finds, &mut eye).unwrap() < WHOLE, "no close-up");
             finds.iter().map(|find| (find.rect.x < 0.0, find.rect.right() > 1.0)).collect::<Vec<_>>()
         };
         assert_eq!(found(110..260), [(true, false)]);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
+use emotion_core::choices::Blur;
 use emotion_core::geometry::{Point, Rect};
 use emotion_core::image::FrameView;
 use emotion_core::image::turned::{Turn, TurnedCopy};
@@ -39,8 +40,6 @@ const TURNS: [Turn; 7] = [
     turn(120, true, 320),
     turn(-120, false, 320),
 ];
-/// Axes of the ellipse that is hidden for a box, in its sides.
-const HIDDEN: f32 = 1.45;
 /// A face is hidden if this share of the middle of its box is.
 const HIDDEN_SHARE: f32 = 0.8;
 /// The middle of a box, in its sides, and the number of points in a row of it that are looked at.
@@ -123,7 +122,7 @@ fn find(copying: Copying, kind: Kind, eye: &mut Eye) -> Result<(Vec<Look>, Other
         look.is_cut = cuts.observe_at(&shown.view, Duration::from_nanos(shown.time_ns));
         if kind == Kind::Photo {
             look.finds = photo::faces(&shown.view, eye)?;
-            look.is_whole = close_up::look(&shown.view, &mut look.finds, eye)? >= close_up::TOGETHER;
+            look.is_whole = close_up::look(&shown.view, &mut look.finds, eye)? >= close_up::WHOLE;
         } else {
             look.finds = faces(&shown.view, shown.number, look.is_cut, eye)?;
             if look.is_cut || shots.is_empty() {
@@ -229,7 +228,7 @@ fn is_hidden(rect: Rect, cover: &Cover) -> bool {
     let points = (0..POINTS * POINTS).map(|at| Point::new(center.x + step(at % POINTS) * rect.w, center.y + step(at / POINTS) * rect.h));
     let inside = points.filter(|point| (0.0..=1.0).contains(&point.x) && (0.0..=1.0).contains(&point.y)).collect::<Vec<_>>();
     let is_in = |point: &&Point, hidden: &Rect| {
-        let (center, w, h) = (hidden.center(), HIDDEN / 2.0 * hidden.w, HIDDEN / 2.0 * hidden.h);
+        let (center, w, h) = (hidden.center(), Blur::HIDDEN / 2.0 * hidden.w, Blur::HIDDEN / 2.0 * hidden.h);
         ((point.x - center.x) / w).powi(2) + ((point.y - center.y) / h).powi(2) <= 1.0
     };
     let hidden = inside.iter().filter(|point| cover.boxes.iter().any(|hidden| is_in(point, hidden))).count();

@@ -16,7 +16,7 @@
 //! | `reading` | the frames of a file |
 //! | `tracks` | what is hidden of each frame |
 //! | `photo` | the faces of a photo |
-//! | `close_up` | faces that the edge of the frame cuts off |
+//! | `close_up` | faces that the edge of the frame cuts in half, and close-ups |
 //! | `container` | what a copy is written as |
 //! | `hide` | writes a copy |
 //! | `picture` | small pictures of a copy |

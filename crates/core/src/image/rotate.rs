@@ -126,8 +126,8 @@ impl Position {
 /// Pixels whose positions are computed together.
 const LANES: usize = 16;
 
-/// Adds to each pixel of `line` the value between the four pixels around its position in `picture`, whose columns and rows are counted.
-/// The first position is `start`, and each further one is `right` of it. Beyond the edges, the nearest pixel is repeated.
+/// Adds to each pixel of `line` what is at its position in `picture`, of so many columns and rows, interpolated between the four pixels
+/// around it. The first position is `start`, and `right` is the step to the next one. Beyond the edges, the nearest pixel is repeated.
 #[multiversion(targets("x86_64+avx2"))]
 fn add<const N: usize>(line: &mut [[f32; N]], start: Position, right: Position, picture: &[[f32; N]], [columns, rows]: [usize; 2]) {
     let last = |samples: usize| ((samples as i32 - 1) << BITS) - 1;

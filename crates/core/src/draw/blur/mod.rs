@@ -51,7 +51,7 @@ impl Canvas<'_> {
 
     /// Hides the whole frame. Its blocks are as large as those of a face that fills the frame, so they hide any face.
     pub fn blur_all(&mut self, blur: Blur) {
-        // The corners lie inside of the fully hidden ellipse, since HIDDEN is above the square root of 2.
+        // The corners lie inside of the fully hidden ellipse, since `Blur::HIDDEN` is above the square root of 2.
         self.blur(self.size.rect(), blur);
     }
 }

@@ -5,6 +5,9 @@ use crate::choices::Blur;
 use crate::geometry::{Rect, Size};
 
 impl Blur {
+    /// Axes of the fully hidden ellipse, in sides of the face's box.
+    pub const HIDDEN: f32 = 1.45;
+
     /// Maximum number of blocks along the shorter side of a face. With twice as many, CenterFace still finds one in eight
     /// faces of an audience when they are pixelated and one in thirteen when they are blurred (and Haar a quarter of one
     /// large face), as `blurred_people_are_not_detected` prints.
@@ -16,9 +19,7 @@ impl Blur {
     }
 }
 
-/// Axes of the fully hidden ellipse, in sides of the face's box.
-pub(super) const HIDDEN: f32 = 1.45;
-/// Axes of the ellipse at which hiding ends, in sides of the face's box. Between the two it fades out.
+/// Axes of the ellipse at which hiding ends, in sides of the face's box. Between [`Blur::HIDDEN`] and this one it fades out.
 pub(super) const TOUCHED: f32 = 1.6;
 
 /// Maximum distance that a box extends beyond the frame, in longer sides of the frame. Larger boxes are cut, which does not

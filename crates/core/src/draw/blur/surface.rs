@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::region::{HIDDEN, Region, TOUCHED};
+use super::region::{Region, TOUCHED};
 use crate::choices::Blur;
 use crate::draw::alpha::mix;
 use crate::draw::canvas::{Cell, PlaneMut};
@@ -82,7 +82,7 @@ impl<const N: usize> Surface<N> {
                 Blur::Pixelate | Blur::Solid => {}
             }
             let dy = (y as f32 + 0.5 - self.center.1) / self.radius.1;
-            let (touched, hidden) = (self.within(1.0, dy), self.within(HIDDEN / TOUCHED, dy));
+            let (touched, hidden) = (self.within(1.0, dy), self.within(Blur::HIDDEN / TOUCHED, dy));
             let row = &mut plane.data[y * plane.stride + self.columns.start * N..];
             let new = line.as_flattened();
             // The unused last byte of a 32-bit RGB frame may be missing.
@@ -105,7 +105,7 @@ impl<const N: usize> Surface<N> {
     /// How much of a cell is hidden, 0..255: everything inside of the inner ellipse, nothing outside of the outer one.
     fn share(&self, column: usize, dy: f32) -> u8 {
         // 1 - r² at the inner ellipse, where r is the distance from the centre in radii of the outer one.
-        const EDGE: f32 = 1.0 - (HIDDEN / TOUCHED) * (HIDDEN / TOUCHED);
+        const EDGE: f32 = 1.0 - (Blur::HIDDEN / TOUCHED) * (Blur::HIDDEN / TOUCHED);
         let dx = ((self.columns.start + column) as f32 + 0.5 - self.center.0) / self.radius.0;
         ((1.0 - dx * dx - dy * dy) / EDGE * 255.0).clamp(0.0, 255.0) as u8
     }
